@@ -1,0 +1,60 @@
+//! `/api/superadmin/auth`: the keeper of stores and accounts.
+
+use axum::extract::State;
+use garde::Validate;
+use serde::Deserialize;
+use shared::auth::callers::SuperAdmin;
+use shared::auth::login_throttle::AccountName;
+use shared::db::admins;
+use shared::domain::account::Role;
+use shared::domain::text::lookup;
+use shared::http::address::ClientAddress;
+use shared::http::request::Valid;
+use shared::http::response::Json;
+use shared::{App, Code, Result};
+use utoipa::ToSchema;
+
+use crate::answers::{AdminCaller, TokenAnswer, admin_owner, check_active, issue};
+use crate::login::check_password;
+
+/// A super admin's login.
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SuperAdminLogin {
+    /// The super admin's name.
+    #[garde(custom(lookup))]
+    username: String,
+    /// The super admin's password.
+    #[garde(custom(lookup))]
+    password: String,
+}
+
+/// Log a super admin in.
+#[utoipa::path(
+    post,
+    path = "/api/superadmin/auth/login",
+    tag = "auth",
+    request_body = SuperAdminLogin,
+    responses((status = 200, body = TokenAnswer<AdminCaller>)),
+)]
+#[tracing::instrument(name = "auth.login_super_admin", skip_all)]
+pub(crate) async fn login(
+    State(app): State<App>,
+    ClientAddress(address): ClientAddress,
+    Valid(body): Valid<SuperAdminLogin>,
+) -> Result<Json<TokenAnswer<AdminCaller>>> {
+    let account = admins::account(&app.db, None, &body.username).await?;
+    let hash = account.as_ref().map(|account| account.password_hash.clone());
+    let name = AccountName { role: Role::SuperAdmin, store_id: None, name: body.username };
+    check_password(&app, &name, address, body.password, hash).await?;
+    let account = account.ok_or(Code::InvalidCredentials)?;
+    check_active(&account)?;
+    Ok(Json(issue(&app, admin_owner(&account), account.token_version, account.into())?))
+}
+
+/// Who the caller is.
+#[utoipa::path(get, path = "/api/superadmin/auth/me", tag = "auth", responses((status = 200, body = AdminCaller)))]
+#[tracing::instrument(name = "auth.me_super_admin", skip_all)]
+pub(crate) async fn me(State(app): State<App>, admin: SuperAdmin) -> Result<Json<AdminCaller>> {
+    Ok(Json(admins::account_by_id(&app.db, admin.id).await?.into()))
+}

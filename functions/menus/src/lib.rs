@@ -1,0 +1,32 @@
+//! The menu card: categories and menus, for guests and admins.
+
+mod categories;
+mod customer;
+mod menus;
+
+use shared::App;
+use shared::cache::Entity;
+use shared::domain::StoreId;
+use shared::http::Routes;
+use utoipa_axum::routes;
+
+/// The routes of this function.
+pub fn router() -> Routes {
+    Routes::default()
+        .routes(routes!(customer::categories))
+        .routes(routes!(customer::menus))
+        .routes(routes!(customer::menu))
+        .routes(routes!(categories::list, categories::create))
+        .routes(routes!(categories::rename, categories::delete))
+        .routes(routes!(categories::reorder))
+        .routes(routes!(menus::list, menus::create))
+        .routes(routes!(menus::read, menus::update, menus::delete))
+        .routes(routes!(menus::reorder))
+}
+
+/// Let guests see a change of the card that has been committed: out of the cache, and on to the screens.
+async fn card_changed(app: &App, store_id: StoreId) {
+    app.cache.drop_all(store_id, Entity::Categories).await;
+    app.cache.drop_all(store_id, Entity::Menus).await;
+    app.bus.nudge().await;
+}

@@ -1,0 +1,21 @@
+//! Placing orders, and moving them through the kitchen.
+
+mod admin;
+mod change_status;
+mod customer;
+mod delete;
+mod idempotency_key;
+mod place;
+
+use shared::http::Routes;
+use utoipa_axum::routes;
+
+/// The routes of this function.
+pub fn router() -> Routes {
+    Routes::default()
+        .routes(routes!(place::place, customer::list))
+        .routes(routes!(customer::read))
+        .routes(routes!(admin::list))
+        .routes(routes!(admin::read, delete::delete))
+        .routes(routes!(change_status::change_status))
+}

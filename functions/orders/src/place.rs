@@ -1,0 +1,124 @@
+//! `POST /api/customer/orders`.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use shared::auth::callers::Guest;
+use shared::db::orders::{KeptAnswer, NewOrder};
+use shared::db::outbox::NewRow;
+use shared::db::{orders, tables};
+use shared::domain::event::Event;
+use shared::domain::order::{self, Line, MOST_ITEMS, Order, Quantity};
+use shared::domain::text::{Trimmed, lines};
+use shared::domain::{MenuId, business_day};
+use shared::http::request::Valid;
+use shared::http::response::WrittenJson;
+use shared::{App, Code, Result};
+use utoipa::ToSchema;
+
+use crate::idempotency_key::IdempotencyKey;
+
+/// What a table orders.
+#[derive(Clone, Debug, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PlaceOrder {
+    /// 1–50 items; the same menu twice is two items.
+    #[garde(length(max = MOST_ITEMS), dive)]
+    items: Vec<PlaceOrderItem>,
+    /// For the kitchen, on the whole order.
+    #[garde(inner(custom(lines::<200>)))]
+    note: Option<Trimmed>,
+}
+
+/// One item of an order.
+#[derive(Clone, Debug, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PlaceOrderItem {
+    /// The menu.
+    #[garde(skip)]
+    menu_id: MenuId,
+    /// 1 to 100.
+    #[garde(skip)]
+    quantity: Quantity,
+    /// For the kitchen, on this item.
+    #[garde(inner(custom(lines::<200>)))]
+    note: Option<Trimmed>,
+}
+
+impl PlaceOrder {
+    /// What two sendings of one request have in common, however they were written.
+    fn hash(&self) -> Result<Vec<u8>> {
+        Ok(shared::sha256(&serde_json::to_vec(self)?))
+    }
+
+    fn into_lines(self) -> Vec<Line> {
+        let line = |item: PlaceOrderItem| Line {
+            menu_id: item.menu_id,
+            quantity: item.quantity,
+            note: item.note.and_then(Trimmed::non_empty),
+        };
+        self.items.into_iter().map(line).collect()
+    }
+}
+
+/// Place an order for the caller's table.
+///
+/// Opens the table's session if none is open. Sent again with the same `Idempotency-Key`, it gives the first answer.
+#[utoipa::path(
+    post,
+    path = "/api/customer/orders",
+    tag = "orders",
+    params(("Idempotency-Key" = Option<String>, Header)),
+    request_body = PlaceOrder,
+    responses((status = 201, body = Order)),
+)]
+#[tracing::instrument(name = "orders.place", skip_all, fields(store.id = %guest.store_id, table.id = %guest.table_id))]
+pub(crate) async fn place(
+    State(app): State<App>,
+    guest: Guest,
+    IdempotencyKey(key): IdempotencyKey,
+    Valid(body): Valid<PlaceOrder>,
+) -> Result<impl IntoResponse> {
+    let now = app.clock.now();
+    let request_hash = body.hash()?;
+    let note = body.note.clone().and_then(Trimmed::non_empty);
+    let lines = body.into_lines();
+    order::check_lines(&lines)?;
+
+    let mut tx = app.db.begin().await?;
+    let table = tables::lock(&mut tx, guest.store_id, guest.table_id).await?;
+    let menu_ids = order::menu_ids(&lines);
+    let basis = orders::basis(&mut tx, guest.store_id, guest.table_id, key.as_deref(), &menu_ids, now).await?;
+    if let Some(first) = basis.first_answer {
+        if first.request_hash != request_hash {
+            return Err(Code::IdempotencyKeyReused.into());
+        }
+        return Ok(placed(first.response));
+    }
+
+    let (lines, total_price) = order::price(lines, &basis.offers)?;
+    let new = NewOrder {
+        table_id: guest.table_id,
+        table_number: table.table_number,
+        session_id: basis.session_id,
+        business_date: business_day::date_at(now, table.timezone.0),
+        lines,
+        total_price,
+        note,
+    };
+    let order = orders::insert(&mut tx, guest.store_id, new, now).await?;
+    let response = serde_json::to_string(&order)?;
+    let event = NewRow::new(guest.store_id, Event::OrderCreated { order }, now)?;
+    let answer = key.as_deref().map(|key| KeptAnswer { key, request_hash: &request_hash, response: &response });
+    orders::record_placed(&mut tx, guest.store_id, guest.table_id, event, answer, now).await?;
+    tx.commit().await?;
+
+    app.bus.nudge().await;
+    Ok(placed(response))
+}
+
+fn placed(response: String) -> impl IntoResponse {
+    (StatusCode::CREATED, WrittenJson(response.into()))
+}

@@ -1,0 +1,19 @@
+//! Tables, the staff's board, closing a table, and its order history.
+
+mod complete_session;
+mod dashboard;
+mod order_history;
+mod tables;
+
+use shared::http::Routes;
+use utoipa_axum::routes;
+
+/// The routes of this function.
+pub fn router() -> Routes {
+    Routes::default()
+        .routes(routes!(dashboard::dashboard))
+        .routes(routes!(tables::list, tables::create))
+        .routes(routes!(tables::read, tables::update, tables::delete))
+        .routes(routes!(complete_session::complete_session))
+        .routes(routes!(order_history::order_history))
+}

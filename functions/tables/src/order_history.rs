@@ -1,0 +1,62 @@
+//! `GET /api/admin/tables/{id}/order-history`.
+
+use axum::extract::State;
+use chrono::NaiveDate;
+use garde::Validate;
+use serde::Deserialize;
+use shared::auth::callers::StoreAdmin;
+use shared::cache::Entity;
+use shared::db::{history, stores, tables};
+use shared::domain::TableId;
+use shared::domain::business_day::{DateRange, date_at};
+use shared::domain::order::ArchivedOrder;
+use shared::domain::page::{Page, PageRequest};
+use shared::http::request::{self, Id, Params};
+use shared::http::response::WrittenJson;
+use shared::{App, Result};
+use utoipa::IntoParams;
+
+/// Which part of the history.
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListHistory {
+    /// The first day, in the store's zone; by default 30 days that end with the last day.
+    #[garde(skip)]
+    from_date: Option<NaiveDate>,
+    /// The last day; by default today.
+    #[garde(skip)]
+    to_date: Option<NaiveDate>,
+    /// From 1.
+    #[garde(custom(request::page_number))]
+    page: Option<i64>,
+    /// 1 to 100; 50 by default.
+    #[garde(custom(request::page_size))]
+    page_size: Option<i64>,
+}
+
+/// A table's archived orders by the day its sessions were closed, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/admin/tables/{id}/order-history",
+    tag = "tables",
+    params(("id" = TableId, Path), ListHistory),
+    responses((status = 200, body = Page<ArchivedOrder>)),
+)]
+#[tracing::instrument(name = "tables.order_history", skip_all, fields(store.id = %admin.store_id, table.id = %id))]
+pub(crate) async fn order_history(
+    State(app): State<App>,
+    admin: StoreAdmin,
+    Id(id): Id<TableId>,
+    Params(params): Params<ListHistory>,
+) -> Result<WrittenJson> {
+    let now = app.clock.now();
+    tables::check_exists(&app.db, admin.store_id, id).await?;
+    let zone = stores::timezone(&app.db, admin.store_id).await?.0;
+    let range = DateRange::new(params.from_date, params.to_date, date_at(now, zone))?;
+    let (from, until) = range.moments(zone);
+    let page = PageRequest::new(params.page, params.page_size);
+    let key = format!("{id}:{from}:{until}:{}:{}", page.number, page.size);
+    let load = history::list(&app.db, admin.store_id, id, (from, until), page);
+    let body = app.cache.body((admin.store_id, Entity::OrderHistory, &key), now, load).await?;
+    Ok(WrittenJson(body))
+}

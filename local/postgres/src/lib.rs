@@ -1,0 +1,25 @@
+//! A PostgreSQL server of one's own: found or installed, started on a free port, stopped without a trace.
+//!
+//! It knows nothing of the service, so that it can be built and run while the service's queries are being changed.
+
+mod programs;
+mod server;
+
+pub use programs::Programs;
+pub use server::{Durability, Server};
+
+/// What went wrong, as one sentence that says what to do next.
+#[derive(Debug)]
+pub struct Trouble(pub String);
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+pub(crate) fn trouble(what: impl std::fmt::Display) -> impl FnOnce(std::io::Error) -> Trouble {
+    move |error| Trouble(format!("{what}: {error}"))
+}

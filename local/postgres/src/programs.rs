@@ -1,0 +1,109 @@
+//! PostgreSQL's programs, wherever this machine keeps them.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::{Trouble, trouble};
+
+/// The oldest version that knows all the SQL of the service.
+const OLDEST: u32 = 15;
+
+/// The folder with `initdb`, `postgres` and `pg_ctl`.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    folder: PathBuf,
+}
+
+impl Programs {
+    /// Look in `PATH` and in the folders of Debian and Homebrew, the newest version first.
+    pub fn find() -> Option<Self> {
+        let on_path = env::var_os("PATH").map(|path| env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
+        let debian = children("/usr/lib/postgresql").into_iter().map(|version| version.join("bin"));
+        let homebrew = ["/opt/homebrew/opt", "/usr/local/opt", "/home/linuxbrew/.linuxbrew/opt"]
+            .into_iter()
+            .flat_map(children)
+            .filter(|formula| formula.file_name().is_some_and(|name| name.to_string_lossy().starts_with("postgresql")))
+            .map(|formula| formula.join("bin"));
+        let mut found: Vec<_> = on_path
+            .into_iter()
+            .chain(debian)
+            .chain(homebrew)
+            .filter_map(|folder| Some((version(&folder)?, Self { folder })))
+            .filter(|(version, _)| *version >= OLDEST)
+            .collect();
+        // Stable: of the same version, the one that comes first in `PATH`.
+        found.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
+        found.into_iter().next().map(|(_, programs)| programs)
+    }
+
+    /// Look for them, and install Debian's package if they are missing and this user may.
+    pub fn find_or_install() -> Result<Self, Trouble> {
+        if let Some(found) = Self::find() {
+            return Ok(found);
+        }
+        let missing = || Trouble(format!("PostgreSQL {OLDEST} or newer is missing. Install it with: {}", command()));
+        let Some(mut apt_get) = apt_get() else { return Err(missing()) };
+        say("PostgreSQL is missing: installing Debian's package. This takes about a minute.");
+        for arguments in [&["update", "-qq"][..], &["install", "-y", "-qq", "--no-install-recommends", "postgresql"]] {
+            let status = apt_get().args(arguments).status().map_err(trouble("apt-get cannot be run"))?;
+            if !status.success() {
+                return Err(missing());
+            }
+        }
+        Self::find().ok_or_else(missing)
+    }
+
+    /// One of the programs.
+    pub(crate) fn command(&self, name: &str) -> Command {
+        Command::new(self.folder.join(name))
+    }
+}
+
+/// `apt-get`, as root or through a `sudo` that asks for no password; `None` where that is not to be had.
+fn apt_get() -> Option<impl FnMut() -> Command> {
+    let succeeds = |program: &str, arguments: &[&str]| {
+        Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+    };
+    if !succeeds("apt-get", &["--version"]) {
+        return None;
+    }
+    let root = rustix::process::geteuid().is_root();
+    if !root && !succeeds("sudo", &["-n", "true"]) {
+        return None;
+    }
+    Some(move || {
+        let mut command = Command::new(if root { "apt-get" } else { "sudo" });
+        if !root {
+            command.args(["-n", "apt-get"]);
+        }
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    })
+}
+
+/// What a person would type to install PostgreSQL.
+fn command() -> &'static str {
+    if cfg!(target_os = "macos") { "brew install postgresql@17" } else { "sudo apt-get install -y postgresql" }
+}
+
+fn children(folder: &str) -> Vec<PathBuf> {
+    fs::read_dir(folder).map(|entries| entries.flatten().map(|entry| entry.path()).collect()).unwrap_or_default()
+}
+
+/// The major version of the PostgreSQL in a folder, if all programs are there.
+fn version(folder: &Path) -> Option<u32> {
+    if !["initdb", "pg_ctl"].iter().all(|name| folder.join(name).is_file()) {
+        return None;
+    }
+    let output = Command::new(folder.join("postgres")).arg("--version").output().ok()?;
+    // `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`
+    let text = String::from_utf8(output.stdout).ok()?;
+    text.split_whitespace().nth(2)?.split('.').next()?.parse().ok()
+}
+
+#[expect(clippy::print_stderr)]
+fn say(what: &str) {
+    eprintln!("{what}");
+}

@@ -1,0 +1,19 @@
+//! The whole service in one process.
+
+pub mod demo;
+pub mod serve;
+
+use shared::http::Routes;
+use stream::Streams;
+
+/// Every route of the service.
+pub fn routes(streams: Streams) -> Routes {
+    Routes::default()
+        .merge(auth::router())
+        .merge(menus::router())
+        .merge(orders::router())
+        .merge(tables::router())
+        .merge(stores::router())
+        .merge(system::router())
+        .merge(stream::router(streams))
+}

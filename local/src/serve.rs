@@ -1,0 +1,70 @@
+//! Wires the parts that live in this process and serves them.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::app::{App, Parts};
+use shared::auth::login_throttle::LoginThrottle;
+use shared::auth::owners::Owners;
+use shared::auth::passwords::{self, Passwords};
+use shared::auth::tickets::{LocalTickets, Tickets};
+use shared::auth::tokens::Tokens;
+use shared::cache::{Cache, LocalCache};
+use shared::clock::{self, Clock};
+use shared::config::Config;
+use shared::events::feed::Feed;
+use shared::events::relay::{Bus, LocalRelay};
+use shared::health::HealthCheck;
+use shared::http::{layers, server};
+use shared::limiter::Limiter;
+use sqlx::PgPool;
+use stream::Streams;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// How long requests under way may take to end.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Serve everything until `stopped`.
+pub async fn serve(
+    config: Config,
+    db: PgPool,
+    clock: Clock,
+    listener: TcpListener,
+    stopped: CancellationToken,
+) -> Result<(), Box<dyn Error>> {
+    let nudged = Arc::new(Notify::new());
+    let cache = Cache::Local(LocalCache::default());
+    // A feed of its own for each start: whoever comes back is told to load again.
+    let feed = Feed::new(&Uuid::from_bytes(clock::random()).simple().to_string());
+    let streams = Streams::new(feed.clone(), stopped.clone());
+    let relay = LocalRelay { db: db.clone(), feed, cache: cache.clone(), clock: clock.clone() };
+    let app = App::new(Parts {
+        clock,
+        db: db.clone(),
+        tokens: Tokens::from_config(&config, true)?,
+        passwords: Passwords::new(passwords::COST),
+        owners: Owners::default(),
+        limiter: Limiter::new(config.rate_limit_per_minute),
+        login_throttle: LoginThrottle::default(),
+        tickets: Tickets::Local(LocalTickets::default()),
+        cache,
+        bus: Bus::Local(nudged.clone()),
+        health: HealthCheck::default(),
+        config,
+    });
+    let relaying = tokio::spawn(relay.run(nudged, stopped.clone()));
+    let rechecking = tokio::spawn(streams.clone().recheck_regularly(app.clone()));
+    let service = layers::service(crate::routes(streams), app);
+    let served = server::serve(listener, service, stopped.clone(), PATIENCE).await;
+    // Also when serving failed: nothing may outlive it.
+    stopped.cancel();
+    relaying.await?;
+    rechecking.await?;
+    // Connections of requests that were cut off are not waited for.
+    let _ = tokio::time::timeout(Duration::from_secs(1), db.close()).await;
+    Ok(served?)
+}

@@ -1,0 +1,62 @@
+//! What is printed when the service is up: where it is, who may log in, and what to try.
+
+#![expect(clippy::print_stdout, reason = "this is what the program is to print")]
+
+use std::net::SocketAddr;
+
+use local::demo::{STORES, SUPER_ADMIN, TABLE_PASSWORD};
+use shared::config::{AppEnv, Config};
+
+use crate::database::Database;
+
+/// Print it.
+pub(crate) fn print(config: &Config, database: &Database, address: SocketAddr) {
+    let url = format!("http://{address}");
+    let database = if database.is_private() { "private PostgreSQL; `make reset` drops it" } else { "DATABASE_URL" };
+    println!();
+    println!("  table-order is up. Ctrl-C stops it.");
+    println!();
+    println!("  API        {url}/api");
+    println!("  Health     {url}/health");
+    println!("  Keys       {url}/.well-known/jwks.json");
+    println!("  Database   {database}");
+    println!();
+    if config.app_env == AppEnv::Production {
+        return;
+    }
+    println!("  {:<14}{:<38}{:<22}{}", "Login", "store_id", "name", "password");
+    for store in &STORES {
+        println!("  {:<14}{:<38}{:<22}{}", "store admin", store.id.to_string(), store.admin.0, store.admin.1);
+        println!(
+            "  {:<14}{:<38}{:<22}{TABLE_PASSWORD}",
+            "table",
+            store.id.to_string(),
+            format!("1 … {}", store.tables)
+        );
+    }
+    println!("  {:<14}{:<38}{:<22}{}", "super admin", "", SUPER_ADMIN.0, SUPER_ADMIN.1);
+    let store = &STORES[0];
+    let login = |role: &str, body: &str| {
+        let field = r#"sed 's/.*"access_token":"\([^"]*\)".*/\1/'"#;
+        format!("$(curl -s {url}/api/{role}/auth/login -H 'content-type: application/json' -d '{body}' | {field})")
+    };
+    let (id, admin, password) = (store.id, store.admin.0, store.admin.1);
+    let board = login("admin", &format!(r#"{{"store_id":"{id}","username":"{admin}","password":"{password}"}}"#));
+    let table =
+        login("customer", &format!(r#"{{"store_id":"{id}","table_number":"1","password":"{TABLE_PASSWORD}"}}"#));
+    println!();
+    println!("  Try it. In one terminal, the staff's board:");
+    println!();
+    println!("BOARD={board}");
+    println!("curl -sN {url}/api/admin/orders/stream -H \"authorization: Bearer $BOARD\"");
+    println!();
+    println!("  In another, table 1 reads the menu and orders:");
+    println!();
+    println!("TABLE={table}");
+    println!("curl -s {url}/api/customer/menus -H \"authorization: Bearer $TABLE\"");
+    println!(
+        "curl -s {url}/api/customer/orders -H \"authorization: Bearer $TABLE\" -H 'content-type: application/json' \
+         -d '{{\"items\":[{{\"menu_id\":1,\"quantity\":2}}]}}'"
+    );
+    println!();
+}

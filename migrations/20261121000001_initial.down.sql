@@ -1,0 +1,16 @@
+drop table audit_entries;
+drop table idempotency_keys;
+drop table outbox;
+drop table order_counters;
+drop table order_history_items;
+drop table order_history;
+drop table order_status_changes;
+drop table order_items;
+drop table orders;
+drop table menus;
+drop table images;
+drop table menu_categories;
+drop table table_sessions;
+drop table tables;
+drop table admins;
+drop table stores;

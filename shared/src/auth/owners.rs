@@ -1,0 +1,85 @@
+//! Whether a token's owner still stands: the account and its store switched on, the token version unchanged.
+//!
+//! An answer is good for 30 s in one process, so that is how long a deactivated admin stays in.
+
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::TimeDelta;
+use lru::LruCache;
+use sqlx::PgPool;
+
+use super::tokens::Claims;
+use crate::db::admins::{self, Owner, Standing};
+use crate::domain::Timestamp;
+use crate::error::{Code, Result};
+
+/// How long an answer is good for.
+pub const LIFE: TimeDelta = TimeDelta::seconds(30);
+/// Owners remembered.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
+/// Checks tokens' owners and remembers how they stood.
+#[derive(Debug)]
+pub struct Owners(Mutex<LruCache<Owner, (Standing, Timestamp)>>);
+
+impl Default for Owners {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(REMEMBERED)))
+    }
+}
+
+impl Owners {
+    /// Check the owner of a good token, as of at most [`LIFE`] ago.
+    pub async fn check(&self, db: &PgPool, claims: &Claims, now: Timestamp) -> Result<Owner> {
+        let owner = claims.owner().ok_or(Code::InvalidToken)?;
+        if let Some(standing) = self.remembered(owner, now)
+            // A token newer than what is remembered means that the password has just changed.
+            && standing.token_version >= claims.ver
+        {
+            judge(Some(standing), claims)?;
+            return Ok(owner);
+        }
+        self.check_now(db, claims, now).await
+    }
+
+    /// Check the owner of a good token against the database.
+    pub async fn check_now(&self, db: &PgPool, claims: &Claims, now: Timestamp) -> Result<Owner> {
+        let owner = claims.owner().ok_or(Code::InvalidToken)?;
+        let standing = admins::standings(db, &[owner]).await?.pop().flatten();
+        if let Some(standing) = standing {
+            self.lock().put(owner, (standing, now));
+        }
+        judge(standing, claims)?;
+        Ok(owner)
+    }
+
+    /// Forget how an owner stood, after a change to it: in this process the change counts at once.
+    pub fn forget(&self, owner: Owner) {
+        self.lock().pop(&owner);
+    }
+
+    fn remembered(&self, owner: Owner, now: Timestamp) -> Option<Standing> {
+        let mut remembered = self.lock();
+        let &(standing, checked_at) = remembered.get(&owner)?;
+        (now < checked_at + LIFE).then_some(standing)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<Owner, (Standing, Timestamp)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a token is good, given how its owner stands.
+pub fn judge(standing: Option<Standing>, claims: &Claims) -> Result<(), Code> {
+    match standing {
+        Some(standing) if standing.is_active && standing.token_version == claims.ver => {
+            if standing.store_active {
+                Ok(())
+            } else {
+                Err(Code::StoreInactive)
+            }
+        }
+        _ => Err(Code::InvalidToken),
+    }
+}

@@ -1,0 +1,304 @@
+//! Every environment variable the service reads, in one typed place.
+//!
+//! [`VARIABLES`] is the list; a test holds `.env.example` against it. All mistakes are reported together.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use axum::http::HeaderValue;
+use chrono::TimeDelta;
+use secrecy::SecretString;
+
+/// What one variable means.
+#[derive(Clone, Copy, Debug)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value when it is not set; `None` where there is none.
+    pub default: Option<&'static str>,
+    /// One line on it.
+    pub about: &'static str,
+}
+
+const fn variable(name: &'static str, default: Option<&'static str>, about: &'static str) -> Variable {
+    Variable { name, default, about }
+}
+
+/// Every variable, in the order of `.env.example`.
+pub const VARIABLES: &[Variable] = &[
+    variable("APP_ENV", Some("development"), "development, test or production"),
+    variable("HOST", Some("127.0.0.1"), "address that `make run` listens on"),
+    variable("PORT", Some("8000"), "port that `make run` listens on"),
+    variable(
+        "DATABASE_URL",
+        None,
+        "PostgreSQL, as postgres://user:password@host:5432/name; without it `make run` starts its own",
+    ),
+    variable(
+        "JWT_PRIVATE_KEY_PATH",
+        Some("keys/private.pem"),
+        "RSA key that signs tokens (PKCS#8 PEM); only `auth` reads it",
+    ),
+    variable(
+        "JWT_PUBLIC_KEY_PATH",
+        Some("keys/public.pem"),
+        "RSA keys that tokens are checked with, one PEM after the other: the present one and, while it is rotated, the last",
+    ),
+    variable("JWT_PUBLIC_KEYS", None, "the same as JWKS text, instead of the file"),
+    variable("JWT_ADMIN_EXPIRE_HOURS", Some("16"), "life of an admin's token, in hours (1 to 720)"),
+    variable("JWT_TABLE_EXPIRE_HOURS", Some("24"), "life of a table's token, in hours (1 to 720)"),
+    variable(
+        "CORS_ORIGINS",
+        Some("http://localhost:3000,http://localhost:3001"),
+        "origins of the web clients, separated by commas",
+    ),
+    variable("ORIGIN_SECRET", None, "what CloudFront sends in x-origin-secret, so that its viewer address is believed"),
+    variable("RATE_LIMIT_PER_MINUTE", Some("100"), "requests a caller may make in any 60 seconds (1 to 1000000)"),
+    variable("LOG_LEVEL", None, "error, warn, info, debug or trace; by default debug in development, info elsewhere"),
+    variable(
+        "IMAGE_BASE_URL",
+        Some("http://localhost:8000/images"),
+        "where pictures are served, without a slash at the end",
+    ),
+];
+
+/// Which kind of place this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppEnv {
+    /// A developer's machine.
+    Development,
+    /// A test run.
+    Test,
+    /// Real guests.
+    Production,
+}
+
+impl FromStr for AppEnv {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "development" => Ok(Self::Development),
+            "test" => Ok(Self::Test),
+            "production" => Ok(Self::Production),
+            _ => Err("must be development, test or production"),
+        }
+    }
+}
+
+/// The configuration, read once at the start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Which kind of place this is.
+    pub app_env: AppEnv,
+    /// Address to listen on.
+    pub host: IpAddr,
+    /// Port to listen on.
+    pub port: u16,
+    /// PostgreSQL, with its password.
+    pub database_url: Option<SecretString>,
+    /// The key that signs tokens.
+    pub jwt_private_key_path: PathBuf,
+    /// The keys that tokens are checked with.
+    pub jwt_public_key_path: PathBuf,
+    /// The same as JWKS text.
+    pub jwt_public_keys: Option<String>,
+    /// Life of an admin's token.
+    pub admin_token_life: TimeDelta,
+    /// Life of a table's token.
+    pub table_token_life: TimeDelta,
+    /// Origins of the web clients.
+    pub cors_origins: Vec<HeaderValue>,
+    /// What CloudFront proves itself with.
+    pub origin_secret: Option<SecretString>,
+    /// Requests a caller may make in any 60 seconds.
+    pub rate_limit_per_minute: usize,
+    /// What is logged.
+    pub log_level: tracing::Level,
+    /// Where pictures are served.
+    pub image_base_url: String,
+}
+
+/// What is wrong with the environment, a line for each variable.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConfigError(pub Vec<String>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the configuration is wrong: ")?;
+        f.write_str(&self.0.join("; "))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Read the process's environment.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::read(&std::env::vars().collect())
+    }
+
+    /// Read these variables. An empty value counts as none.
+    pub fn read(variables: &HashMap<String, String>) -> Result<Self, ConfigError> {
+        let mut read = Reader { variables, mistakes: Vec::new() };
+        let app_env = read.parse("APP_ENV", AppEnv::from_str);
+        let default_level =
+            if app_env == Some(AppEnv::Development) { tracing::Level::DEBUG } else { tracing::Level::INFO };
+        let host = read.parse("HOST", |text| text.parse().map_err(|_| "must be an IP address"));
+        let port = read.parse("PORT", |text| text.parse().map_err(|_| "must be a port, 0 to 65535"));
+        let database_url = read.optional("DATABASE_URL", |text| {
+            let known = text.starts_with("postgres://") || text.starts_with("postgresql://");
+            if known { Ok(SecretString::from(text)) } else { Err("must begin with postgres://") }
+        });
+        let jwt_private_key_path = read.parse("JWT_PRIVATE_KEY_PATH", |text| Ok(PathBuf::from(text)));
+        let jwt_public_key_path = read.parse("JWT_PUBLIC_KEY_PATH", |text| Ok(PathBuf::from(text)));
+        let jwt_public_keys = read.optional("JWT_PUBLIC_KEYS", |text| Ok(text.to_owned()));
+        let admin_token_life = read.parse("JWT_ADMIN_EXPIRE_HOURS", hours);
+        let table_token_life = read.parse("JWT_TABLE_EXPIRE_HOURS", hours);
+        let cors_origins = read.parse("CORS_ORIGINS", origins);
+        let origin_secret = read.optional("ORIGIN_SECRET", |text| Ok(SecretString::from(text)));
+        let rate_limit_per_minute = read.parse("RATE_LIMIT_PER_MINUTE", |text| {
+            text.parse().ok().filter(|n| (1..=1_000_000).contains(n)).ok_or("must be a number from 1 to 1000000")
+        });
+        let log_level =
+            read.optional("LOG_LEVEL", |text| text.parse().map_err(|_| "must be error, warn, info, debug or trace"));
+        let image_base_url = read.parse("IMAGE_BASE_URL", |text| {
+            let known = text.starts_with("http://") || text.starts_with("https://");
+            if known { Ok(text.trim_end_matches('/').to_owned()) } else { Err("must begin with http:// or https://") }
+        });
+        // Only now, so that every mistake has been seen. What is `None` here has been reported.
+        let config = || {
+            Some(Self {
+                app_env: app_env?,
+                host: host?,
+                port: port?,
+                database_url: database_url?,
+                jwt_private_key_path: jwt_private_key_path?,
+                jwt_public_key_path: jwt_public_key_path?,
+                jwt_public_keys: jwt_public_keys?,
+                admin_token_life: admin_token_life?,
+                table_token_life: table_token_life?,
+                cors_origins: cors_origins?,
+                origin_secret: origin_secret?,
+                rate_limit_per_minute: rate_limit_per_minute?,
+                log_level: log_level?.unwrap_or(default_level),
+                image_base_url: image_base_url?,
+            })
+        };
+        config().ok_or(ConfigError(read.mistakes))
+    }
+}
+
+/// How long a query may take before PostgreSQL ends it: beyond the longest request, 10 s, nobody waits for the answer.
+pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+
+struct Reader<'a> {
+    variables: &'a HashMap<String, String>,
+    mistakes: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn value(&self, name: &str) -> Option<&str> {
+        let set = self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
+        set.or_else(|| VARIABLES.iter().find(|variable| variable.name == name).and_then(|variable| variable.default))
+    }
+
+    fn parse<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
+        match self.value(name).map(parse) {
+            Some(Ok(value)) => Some(value),
+            Some(Err(reason)) => {
+                self.mistakes.push(format!("{name} {reason}"));
+                None
+            }
+            None => {
+                self.mistakes.push(format!("{name} is missing"));
+                None
+            }
+        }
+    }
+
+    fn optional<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, &'static str>) -> Option<Option<T>> {
+        if self.value(name).is_some() { self.parse(name, parse).map(Some) } else { Some(None) }
+    }
+}
+
+fn hours(text: &str) -> Result<TimeDelta, &'static str> {
+    let hours = text.parse().ok().filter(|hours| (1..=720).contains(hours)).ok_or("must be hours, 1 to 720")?;
+    Ok(TimeDelta::hours(hours))
+}
+
+fn origins(text: &str) -> Result<Vec<HeaderValue>, &'static str> {
+    const RULE: &str = "must be origins like https://example.com, separated by commas";
+    text.split(',')
+        .map(str::trim)
+        .map(|origin| {
+            let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://")).ok_or(RULE)?;
+            if host.is_empty() || host.contains(['/', '*', ' ']) { Err(RULE) } else { origin.parse().map_err(|_| RULE) }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::read(&variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect())
+    }
+
+    #[test]
+    fn nothing_needs_to_be_set() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.app_env, AppEnv::Development);
+        assert_eq!(config.log_level, tracing::Level::DEBUG);
+        assert_eq!(config.cors_origins.len(), 2);
+        assert_eq!(config.rate_limit_per_minute, 100);
+        assert_eq!(read(&[("APP_ENV", "production")]).unwrap().log_level, tracing::Level::INFO);
+        assert!(read(&[("DATABASE_URL", "  ")]).unwrap().database_url.is_none());
+    }
+
+    #[test]
+    fn all_mistakes_are_reported_together() {
+        let mistakes = read(&[
+            ("APP_ENV", "staging"),
+            ("PORT", "65536"),
+            ("DATABASE_URL", "mysql://x"),
+            ("JWT_ADMIN_EXPIRE_HOURS", "0"),
+            ("CORS_ORIGINS", "https://a.example,*"),
+            ("RATE_LIMIT_PER_MINUTE", "many"),
+            ("LOG_LEVEL", "loud"),
+            ("IMAGE_BASE_URL", "/images"),
+        ])
+        .unwrap_err();
+        assert_eq!(mistakes.0.len(), 8, "{mistakes}");
+    }
+
+    #[test]
+    fn a_secret_is_not_printed() {
+        let config =
+            read(&[("DATABASE_URL", "postgres://user:hunter2@host/db"), ("ORIGIN_SECRET", "hunter3")]).unwrap();
+        assert!(!format!("{config:?}").contains("hunter"));
+    }
+
+    /// `.env.example` names every variable, once, in this order, with its default, and nothing else.
+    #[test]
+    fn the_example_file_agrees() {
+        let example = include_str!("../../.env.example");
+        let lines: Vec<_> = example.lines().filter(|line| line.contains('=')).collect();
+        let expected: Vec<_> = VARIABLES
+            .iter()
+            .map(|variable| match variable.default {
+                Some(default) => format!("{}={default}", variable.name),
+                None => format!("# {}=", variable.name),
+            })
+            .collect();
+        assert_eq!(lines, expected);
+        for variable in VARIABLES {
+            assert!(example.contains(&format!("# {}", variable.about)), "{} lacks its line", variable.name);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Data access: the pool, and one file of free functions per entity.
+//!
+//! A function takes a connection (or the pool, when it needs nothing else), the caller's store id wherever rows belong to
+//! a store, and the moment where it writes one. Handlers own the transactions.
+
+pub mod admins;
+pub mod audit;
+pub mod categories;
+pub mod history;
+pub mod housekeeping;
+pub mod images;
+pub mod menus;
+pub mod orders;
+pub mod outbox;
+mod pool;
+pub mod sessions;
+pub mod stores;
+pub mod tables;
+
+pub use pool::{PoolSize, connect, connect_options};
+
+/// The migrations in `migrations/`, embedded.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+/// The version of the last migration that was applied, if any was.
+pub async fn last_migration(db: &mut sqlx::PgConnection) -> crate::Result<Option<i64>> {
+    // Not checked at compile time: the table is sqlx's own, and may not be there yet.
+    let there: bool =
+        sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(&mut *db).await?;
+    if !there {
+        return Ok(None);
+    }
+    Ok(sqlx::query_scalar("select max(version) from _sqlx_migrations").fetch_one(db).await?)
+}

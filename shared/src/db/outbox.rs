@@ -1,0 +1,108 @@
+//! The transactional outbox: events wait here until they are published.
+
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::domain::event::{Envelope, Event};
+use crate::domain::{EventId, StoreId, Timestamp};
+use crate::error::Result;
+
+/// An event on its way out.
+#[derive(Debug)]
+pub struct NewRow {
+    /// The event's id.
+    pub id: EventId,
+    /// Its kind.
+    pub event_type: &'static str,
+    /// The event as it is published.
+    pub payload: String,
+}
+
+impl NewRow {
+    /// The row for an event that happens now.
+    pub fn new(store_id: StoreId, event: Event, now: Timestamp) -> Result<Self> {
+        let id = EventId(crate::clock::new_uuid(now));
+        let event_type = event.event_type().name();
+        let payload = serde_json::to_string(&Envelope { event_id: id, store_id, timestamp: now, event })?;
+        Ok(Self { id, event_type, payload })
+    }
+}
+
+/// Record an event, in the transaction of the change it tells of.
+pub async fn record(db: &mut PgConnection, store_id: StoreId, event: Event, now: Timestamp) -> Result<()> {
+    let row = NewRow::new(store_id, event, now)?;
+    sqlx::query!(
+        "insert into outbox (id, store_id, event_type, payload, created_at, next_attempt_at)
+         values ($1, $2, $3, $4, $5, $5)",
+        row.id as EventId,
+        store_id as StoreId,
+        row.event_type,
+        row.payload,
+        now as Timestamp,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// An event that waits to be published.
+#[derive(Debug)]
+pub struct WaitingRow {
+    /// The event's id.
+    pub id: Uuid,
+    /// The event as it is published.
+    pub payload: String,
+    /// How often it failed.
+    pub attempts: i32,
+}
+
+/// The oldest events that may be published now, up to `limit`.
+pub async fn waiting(db: &mut PgConnection, now: Timestamp, limit: i64) -> Result<Vec<WaitingRow>> {
+    let rows = sqlx::query_as!(
+        WaitingRow,
+        "select id, payload, attempts
+         from outbox
+         where published_at is null and next_attempt_at <= $1
+         order by sequence
+         limit $2",
+        now as Timestamp,
+        limit,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows)
+}
+
+/// Mark events as published.
+pub async fn mark_published(db: &mut PgConnection, ids: &[Uuid], now: Timestamp) -> Result<()> {
+    sqlx::query!("update outbox set published_at = $2 where id = any($1)", ids, now as Timestamp).execute(db).await?;
+    Ok(())
+}
+
+/// Put one event off that could not be published.
+pub async fn put_off(db: &mut PgConnection, id: Uuid, until: Timestamp) -> Result<()> {
+    sqlx::query!(
+        "update outbox set attempts = attempts + 1, next_attempt_at = $2 where id = $1",
+        id,
+        until as Timestamp,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Whether any event still waits.
+pub async fn is_empty(db: &PgPool) -> Result<bool> {
+    let empty = sqlx::query_scalar!(r#"select not exists (select from outbox where published_at is null) as "empty!""#)
+        .fetch_one(db)
+        .await?;
+    Ok(empty)
+}
+
+/// Wait for the right to publish, at most 5 s; it lasts until the transaction ends.
+pub async fn lock(db: &mut PgConnection) -> Result<()> {
+    sqlx::query!("set local lock_timeout = '5s'").execute(&mut *db).await?;
+    // An arbitrary number that nothing else in this database locks.
+    sqlx::query!("select pg_advisory_xact_lock(7461626571)").fetch_one(db).await?;
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! The connection pool.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
+
+use crate::config::STATEMENT_TIMEOUT;
+
+/// How many connections a process may hold, and when one is checked before use.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolSize {
+    /// The most connections.
+    pub most: u32,
+    /// A connection idle for longer is checked before use.
+    pub check_after_idle: Duration,
+}
+
+impl PoolSize {
+    /// The one process that serves everything.
+    pub const LOCAL: Self = Self { most: 60, check_after_idle: Duration::from_secs(30) };
+    /// A Lambda environment serves one request at a time. It may have been frozen since: always checked.
+    pub const LAMBDA: Self = Self { most: 2, check_after_idle: Duration::ZERO };
+}
+
+/// Longest wait for a connection. Within it sqlx tries again with exponential back-off, from 10 ms up to 600 ms.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// A connection is replaced after this time.
+const MAX_LIFETIME: Duration = Duration::from_secs(60 * 60);
+
+/// What a database URL means, with the limits that keep a lost client from holding locks.
+pub fn connect_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    Ok(PgConnectOptions::from_str(url)?.application_name("table-order").options([
+        ("statement_timeout", format!("{}ms", STATEMENT_TIMEOUT.as_millis())),
+        ("idle_in_transaction_session_timeout", format!("{}ms", STATEMENT_TIMEOUT.as_millis())),
+        ("timezone", "UTC".to_owned()),
+    ]))
+}
+
+/// A pool that connects when it is first asked for a connection.
+pub fn connect(options: PgConnectOptions, size: PoolSize) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(size.most)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .max_lifetime(MAX_LIFETIME)
+        .test_before_acquire(false)
+        .before_acquire(move |connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for >= size.check_after_idle {
+                    return Ok(connection.ping().await.is_ok());
+                }
+                Ok(true)
+            })
+        })
+        .connect_lazy_with(options)
+}

@@ -1,0 +1,79 @@
+//! Whether everything the service needs is there.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::domain::Timestamp;
+
+/// How long a check may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long an answer is good for.
+const LIFE: TimeDelta = TimeDelta::seconds(5);
+
+/// What `/health` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Health {
+    /// `ok` or `degraded`.
+    pub status: String,
+    /// Each `ok`, `in_process`, or why not.
+    pub checks: Checks,
+}
+
+/// What `/health` looks at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Checks {
+    /// PostgreSQL.
+    pub database: String,
+    /// Cache, limits and tickets.
+    pub redis: String,
+    /// The way of the events.
+    pub rabbitmq: String,
+}
+
+impl Health {
+    /// Whether everything is there.
+    pub fn is_ok(&self) -> bool {
+        self.status == "ok"
+    }
+}
+
+/// Checks, and remembers the answer, so that whoever asks often does not load what is checked.
+#[derive(Debug, Default)]
+pub struct HealthCheck(Mutex<Option<(Timestamp, Health)>>);
+
+impl HealthCheck {
+    /// The answer, at most 5 s old.
+    pub async fn check(&self, app: &App) -> Health {
+        let now = app.clock.now();
+        if let Some((checked_at, health)) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner)
+            && now < *checked_at + LIFE
+        {
+            return health.clone();
+        }
+        let database = match tokio::time::timeout(PATIENCE, sqlx::query("select 1").execute(&app.db)).await {
+            Ok(Ok(_)) => "ok",
+            // The reason names neither address nor credential.
+            Ok(Err(error)) => {
+                tracing::warn!(exception = %error, "the database does not answer");
+                "unreachable"
+            }
+            Err(_) => "no answer within 1 s",
+        };
+        let status = if database == "ok" { "ok" } else { "degraded" };
+        let health = Health {
+            status: status.to_owned(),
+            checks: Checks {
+                database: database.to_owned(),
+                redis: "in_process".to_owned(),
+                rabbitmq: "in_process".to_owned(),
+            },
+        };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, health.clone()));
+        health
+    }
+}

@@ -1,0 +1,92 @@
+//! Where a request comes from.
+
+use std::net::{IpAddr, SocketAddr};
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use axum::extract::connect_info::Connected;
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap};
+use axum::serve::IncomingStream;
+use lambda_http::request::RequestContext;
+use secrecy::ExposeSecret;
+
+use crate::app::App;
+use crate::config::Config;
+use crate::error::Error;
+use crate::http::server::Sockets;
+
+/// The client's address, if it is known.
+///
+/// CloudFront's viewer address when CloudFront proves itself with the origin secret, else the other end of the connection.
+/// No other header is believed: clients write what they like into `X-Forwarded-For`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress(pub Option<IpAddr>);
+
+impl FromRequestParts<App> for ClientAddress {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        Ok(Self(client_address(&parts.headers, &parts.extensions, &app.config)))
+    }
+}
+
+/// The other end of a connection, which [`server`](super::server) notes on every request.
+#[derive(Clone, Copy, Debug)]
+pub struct PeerAddress(pub SocketAddr);
+
+impl Connected<IncomingStream<'_, Sockets>> for PeerAddress {
+    fn connect_info(stream: IncomingStream<'_, Sockets>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+/// See [`ClientAddress`].
+pub fn client_address(headers: &HeaderMap, extensions: &Extensions, config: &Config) -> Option<IpAddr> {
+    viewer_address(headers, config).or_else(|| peer_address(extensions))
+}
+
+fn viewer_address(headers: &HeaderMap, config: &Config) -> Option<IpAddr> {
+    let secret = config.origin_secret.as_ref()?.expose_secret();
+    let sent = headers.get("x-origin-secret")?;
+    verify_slices_are_equal(secret.as_bytes(), sent.as_bytes()).ok()?;
+    // `192.0.2.1:443`, or `2001:db8::1:443` without brackets.
+    let (address, _port) = headers.get("cloudfront-viewer-address")?.to_str().ok()?.rsplit_once(':')?;
+    address.parse().ok()
+}
+
+fn peer_address(extensions: &Extensions) -> Option<IpAddr> {
+    if let Some(ConnectInfo(PeerAddress(peer))) = extensions.get() {
+        return Some(peer.ip());
+    }
+    match extensions.get::<RequestContext>()? {
+        RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_deref()?.parse().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn address(headers: &[(&'static str, &str)]) -> Option<IpAddr> {
+        let config = Config::read(&HashMap::from([("ORIGIN_SECRET".to_owned(), "s3cret".to_owned())])).unwrap();
+        let mut extensions = Extensions::new();
+        extensions.insert(ConnectInfo(PeerAddress(SocketAddr::from(([127, 0, 0, 1], 9)))));
+        let headers = headers.iter().map(|&(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        client_address(&headers, &extensions, &config)
+    }
+
+    #[test]
+    fn only_cloudfront_may_name_the_client() {
+        let peer = Some("127.0.0.1".parse().unwrap());
+        let viewer = ("cloudfront-viewer-address", "2001:db8::1:443");
+        assert_eq!(address(&[]), peer);
+        assert_eq!(address(&[("x-forwarded-for", "192.0.2.1"), ("forwarded", "for=192.0.2.1")]), peer);
+        assert_eq!(address(&[viewer]), peer);
+        assert_eq!(address(&[viewer, ("x-origin-secret", "guess")]), peer);
+        assert_eq!(address(&[viewer, ("x-origin-secret", "s3cret")]), Some("2001:db8::1".parse().unwrap()));
+    }
+}

@@ -1,0 +1,95 @@
+//! Errors as responses: `{"error": {"code", "message", "details"}}`.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::error::{Code, Error};
+
+impl IntoResponse for Error {
+    /// The status alone; [`render`], which knows the client's language, writes the body.
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = status.into_response();
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+impl IntoResponse for Code {
+    fn into_response(self) -> Response {
+        Error::from(self).into_response()
+    }
+}
+
+/// Write the body of an error, and log the ones that are ours, whole and once.
+pub async fn render(request: Request, next: Next) -> Response {
+    let english = prefers_english(request.headers());
+    let mut response = next.run(request).await;
+    let Some(error) = response.extensions_mut().remove::<Arc<Error>>() else { return response };
+    match error.code.status() {
+        500 => tracing::error!(exception = ?error, code = error.code.as_str(), "internal error"),
+        501.. => tracing::warn!(exception = ?error, code = error.code.as_str(), "cannot answer now"),
+        _ => tracing::debug!(code = error.code.as_str(), "refused"),
+    }
+    let message = if english { error.code.english() } else { error.code.korean() };
+    let mut body = json!({"error": {"code": error.code.as_str(), "message": message}});
+    if let Some(details) = &error.details {
+        body["error"]["details"] = details.clone();
+    }
+    *response.body_mut() = Body::from(body.to_string());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if error.code.status() == 401 {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Some(wait) = error.retry_after {
+        // Rounded up: coming back then must succeed.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    }
+    response
+}
+
+/// Whether the client would rather read English than Korean, which it gets when it does not say.
+fn prefers_english(headers: &HeaderMap) -> bool {
+    let Some(accepted) = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()) else { return false };
+    let quality = |language: &str| {
+        let ranges = accepted.split(',').filter_map(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let tag = parts.next()?;
+            let primary = tag.split('-').next()?;
+            let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |text| text.parse().ok());
+            primary.eq_ignore_ascii_case(language).then_some(quality).flatten()
+        });
+        ranges.fold(0.0f32, f32::max)
+    };
+    quality("en") > quality("ko")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn korean_unless_english_is_preferred() {
+        let english = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT_LANGUAGE, value.parse().unwrap());
+            prefers_english(&headers)
+        };
+        assert!(english("en"));
+        assert!(english("en-US,en;q=0.9,ko;q=0.5"));
+        assert!(!english("ko-KR,ko;q=0.9,en-US;q=0.8,en;q=0.7"));
+        assert!(!english("*"));
+        assert!(!english("fr"));
+        assert!(!english("en;q=zero"));
+        assert!(!prefers_english(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,144 @@
+//! The tests' HTTP client: straight into the router.
+
+use std::net::SocketAddr;
+
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::response::Response;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use super::TestApp;
+use crate::http::address::PeerAddress;
+
+/// A request being written.
+#[must_use]
+pub struct TestRequest<'a> {
+    app: &'a TestApp,
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: Body,
+    peer: SocketAddr,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct TestResponse {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: String,
+}
+
+impl TestApp {
+    /// A request from 192.0.2.1.
+    pub fn request(&self, method: Method, path: impl Into<String>) -> TestRequest<'_> {
+        TestRequest {
+            app: self,
+            method,
+            path: path.into(),
+            headers: HeaderMap::new(),
+            body: Body::empty(),
+            peer: SocketAddr::from(([192, 0, 2, 1], 40_000)),
+        }
+    }
+
+    /// A GET.
+    pub fn get(&self, path: impl Into<String>) -> TestRequest<'_> {
+        self.request(Method::GET, path)
+    }
+
+    /// A POST.
+    pub fn post(&self, path: impl Into<String>) -> TestRequest<'_> {
+        self.request(Method::POST, path)
+    }
+
+    /// A PUT.
+    pub fn put(&self, path: impl Into<String>) -> TestRequest<'_> {
+        self.request(Method::PUT, path)
+    }
+
+    /// A PATCH.
+    pub fn patch(&self, path: impl Into<String>) -> TestRequest<'_> {
+        self.request(Method::PATCH, path)
+    }
+
+    /// A DELETE.
+    pub fn delete(&self, path: impl Into<String>) -> TestRequest<'_> {
+        self.request(Method::DELETE, path)
+    }
+}
+
+impl TestRequest<'_> {
+    /// With a bearer token.
+    pub fn token(self, token: &str) -> Self {
+        self.header(AUTHORIZATION.as_str(), &format!("Bearer {token}"))
+    }
+
+    /// With a header.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.insert(axum::http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+        self
+    }
+
+    /// With a JSON body.
+    pub fn json(self, body: Value) -> Self {
+        self.body("application/json", body.to_string())
+    }
+
+    /// With any body.
+    pub fn body(mut self, content_type: &str, body: impl Into<Body>) -> Self {
+        self.headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
+        self.body = body.into();
+        self
+    }
+
+    /// From another address.
+    pub fn from(mut self, address: &str) -> Self {
+        self.peer = SocketAddr::new(address.parse().unwrap(), 40_000);
+        self
+    }
+
+    /// Send it, and give the answer as it begins: for streams.
+    pub async fn open(self) -> Response {
+        let mut request = Request::builder().method(self.method).uri(self.path).body(self.body).unwrap();
+        *request.headers_mut() = self.headers;
+        request.extensions_mut().insert(ConnectInfo(PeerAddress(self.peer)));
+        self.app.router().oneshot(request).await.unwrap()
+    }
+
+    /// Send it and read the answer to its end.
+    pub async fn send(self) -> TestResponse {
+        let response = self.open().await;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        TestResponse { status, headers, body: String::from_utf8(body.to_vec()).unwrap() }
+    }
+}
+
+impl TestResponse {
+    /// The JSON body of an answer with this status.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        if self.body.is_empty() { Value::Null } else { serde_json::from_str(&self.body).unwrap() }
+    }
+
+    /// Check that the answer is this error, and give its details.
+    #[track_caller]
+    pub fn expect_error(self, status: u16, code: &str) -> Value {
+        let body = self.expect(status);
+        assert_eq!(body["error"]["code"], code, "{body}");
+        body["error"]["details"].clone()
+    }
+
+    /// A header's text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}

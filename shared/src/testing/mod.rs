@@ -1,0 +1,179 @@
+//! What tests are written in: an app on a database of its own, a client, and builders for what a test is given.
+//!
+//! A test talks to the routes without a port. Its clock stands still until the test moves it.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, reason = "a test that fails, panics")]
+
+mod client;
+mod database;
+mod fixtures;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use axum::Router;
+use chrono::TimeDelta;
+use secrecy::ExposeSecret;
+use sqlx::PgPool;
+use tokio::sync::Notify;
+
+use crate::app::{App, Parts};
+use crate::auth::keys::{self, NewKeys};
+use crate::auth::login_throttle::LoginThrottle;
+use crate::auth::owners::Owners;
+use crate::auth::passwords::Passwords;
+use crate::auth::tickets::{LocalTickets, Tickets};
+use crate::auth::tokens::Tokens;
+use crate::cache::{Cache, LocalCache};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::{self, PoolSize};
+use crate::domain::Timestamp;
+use crate::events::feed::Feed;
+use crate::events::relay::{Bus, LocalRelay};
+use crate::health::HealthCheck;
+use crate::http::{Routes, layers};
+use crate::limiter::Limiter;
+
+pub use client::{TestRequest, TestResponse};
+pub use database::TestDatabase;
+pub use fixtures::{TestAdmin, TestStore, TestTable};
+
+/// The password of every account a builder makes.
+pub const PASSWORD: &str = "pass1234";
+
+/// A clock that stands still.
+#[derive(Clone, Debug)]
+pub struct TestClock(Arc<Mutex<Timestamp>>);
+
+impl TestClock {
+    /// The time it shows.
+    pub fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+
+    /// Move it on.
+    pub fn advance(&self, by: TimeDelta) {
+        let mut now = self.0.lock().unwrap();
+        *now = *now + by;
+    }
+
+    /// Set it to an RFC 3339 time.
+    pub fn set(&self, time: &str) {
+        *self.0.lock().unwrap() = moment(time);
+    }
+}
+
+/// An RFC 3339 time as a moment.
+pub fn moment(time: &str) -> Timestamp {
+    serde_json::from_value(time.into()).unwrap()
+}
+
+/// An app for one test.
+pub struct TestApp {
+    /// The parts, for tests that look below HTTP.
+    pub app: App,
+    /// Its clock: noon of 9 February 2026 in Seoul.
+    pub clock: TestClock,
+    /// Its feed.
+    pub feed: Feed,
+    router: Router,
+    relay: LocalRelay,
+    // Dropped last: the database goes when nobody uses it any more.
+    database: TestDatabase,
+}
+
+/// What a test may want otherwise.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Variables set in the environment.
+    pub variables: HashMap<&'static str, String>,
+    /// Connections to the database.
+    pub connections: u32,
+}
+
+impl Default for Options {
+    /// Limits that no test meets by accident.
+    fn default() -> Self {
+        Self { variables: HashMap::from([("RATE_LIMIT_PER_MINUTE", "1000000".to_owned())]), connections: 8 }
+    }
+}
+
+impl Options {
+    /// The same with this variable set.
+    pub fn set(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.insert(name, value.to_owned());
+        self
+    }
+}
+
+impl TestApp {
+    /// An app with these routes on a database of its own.
+    pub async fn start(routes: Routes) -> Self {
+        Self::start_with(Options::default(), |_, _| routes).await
+    }
+
+    /// The same with other options, and routes that may need the app's parts.
+    pub async fn start_with(options: Options, routes: impl FnOnce(&App, &Feed) -> Routes) -> Self {
+        let database = TestDatabase::create().await;
+        let clock = TestClock(Arc::new(Mutex::new(moment("2026-02-09T03:00:00.000Z"))));
+        let variables = options.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        let config = Config::read(&variables.chain([("APP_ENV".to_owned(), "test".to_owned())]).collect()).unwrap();
+        let pool = db::connect(database.options(), PoolSize { most: options.connections, ..PoolSize::LOCAL });
+        let feed = Feed::new("test");
+        let cache = Cache::Local(LocalCache::default());
+        let hands = clock.clone();
+        let clock_handed_in = Clock::from_fn(move || hands.now());
+        let relay =
+            LocalRelay { db: pool.clone(), feed: feed.clone(), cache: cache.clone(), clock: clock_handed_in.clone() };
+        let keys = test_keys();
+        let published = keys::read_public_pems(&keys.public_pem).unwrap();
+        let app = App::new(Parts {
+            clock: clock_handed_in,
+            db: pool,
+            tokens: Tokens::new(published, Some(keys.private_pem.expose_secret())).unwrap(),
+            passwords: Passwords::new(4),
+            owners: Owners::default(),
+            limiter: Limiter::new(config.rate_limit_per_minute),
+            login_throttle: LoginThrottle::default(),
+            tickets: Tickets::Local(LocalTickets::default()),
+            cache,
+            bus: Bus::Local(Arc::new(Notify::new())),
+            health: HealthCheck::default(),
+            config,
+        });
+        let router = layers::service(routes(&app, &feed), app.clone());
+        Self { app, clock, feed, router, relay, database }
+    }
+
+    /// The database.
+    pub fn db(&self) -> &PgPool {
+        &self.app.db
+    }
+
+    /// Publish what waits in the outbox. Returns how many events were published.
+    pub async fn drain(&self) -> usize {
+        self.relay.drain().await.unwrap()
+    }
+
+    /// The whole service, as a process would serve it.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Put the database out of reach of new and old connections.
+    pub async fn cut_off_database(&self) {
+        self.database.cut_off().await;
+    }
+
+    /// Put the database back.
+    pub async fn restore_database(&self) {
+        self.database.restore().await;
+    }
+}
+
+/// Keys made once for all tests of a process.
+pub fn test_keys() -> &'static NewKeys {
+    static KEYS: OnceLock<NewKeys> = OnceLock::new();
+    KEYS.get_or_init(|| keys::generate().unwrap())
+}

@@ -1,0 +1,155 @@
+//! One stream, from `ready` to its end.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use shared::auth::tokens::Claims;
+use shared::domain::TableId;
+use shared::domain::account::Role;
+use shared::events::feed::{Entry, MOST_BEHIND, for_guest};
+use shared::{App, Code, Result};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Registration, Streams};
+
+/// How often a comment keeps a silent connection open.
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+/// What a client waits before it comes back, in milliseconds.
+const RETRY_MS: u32 = 3_000;
+
+/// A stream that is open.
+struct Connection {
+    /// What is to be sent before anything live: the opening, and what was missed.
+    waiting: VecDeque<Bytes>,
+    live: broadcast::Receiver<Arc<Entry>>,
+    /// The caller's table, if it is a guest.
+    table_id: Option<TableId>,
+    heartbeat: Interval,
+    expires_at: Instant,
+    closed: CancellationToken,
+    streams: Streams,
+    ended: bool,
+    /// It fell further behind than the feed keeps for it.
+    too_slow: bool,
+    _registration: Registration,
+}
+
+/// Open a stream. Its first frames are `retry` and `ready`; then comes what was missed, then what happens.
+///
+/// `ready` carries the position that the stream goes on from. When something is replayed that is where the client left, so
+/// that a connection cut off right here loses nothing.
+pub(crate) async fn frames(
+    app: &App,
+    streams: Streams,
+    claims: Claims,
+    left_at: Option<String>,
+) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + use<>> {
+    let now = app.clock.now();
+    let store_id = claims.store_id.ok_or(Code::InvalidToken)?;
+    let table_id = if claims.role == Role::Table { claims.table_id } else { None };
+    let life = Duration::from_secs((claims.exp - now.as_seconds()).try_into().unwrap_or(0));
+    let (registration, closed) = streams.register(claims);
+    let subscription = streams.0.feed.subscribe(store_id, left_at.as_deref(), now).await;
+
+    let mut waiting = VecDeque::new();
+    match subscription.missed {
+        Ok(missed) => {
+            let missed = match table_id {
+                Some(table_id) => for_guest(missed, table_id),
+                None => missed,
+            };
+            let from = match left_at {
+                Some(left_at) if !missed.is_empty() => left_at,
+                _ => subscription.position.to_string(),
+            };
+            waiting.push_back(opening(&from));
+            waiting.extend(missed.iter().map(|entry| entry.frame.clone()));
+        }
+        Err(_) => {
+            waiting.push_back(opening(&subscription.position.to_string()));
+            waiting.push_back(Bytes::from_static(b"event: resync\ndata: {}\n\n"));
+        }
+    }
+    let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let connection = Connection {
+        waiting,
+        live: subscription.live,
+        table_id,
+        heartbeat,
+        expires_at: Instant::now() + life,
+        closed,
+        streams,
+        ended: false,
+        too_slow: false,
+        _registration: registration,
+    };
+    Ok(unfold(connection, |mut connection| async move {
+        let frame = connection.next().await?;
+        Some((Ok(frame), connection))
+    }))
+}
+
+fn opening(position: &str) -> Bytes {
+    format!("retry: {RETRY_MS}\nid: {position}\nevent: ready\ndata: {{}}\n\n").into()
+}
+
+impl Connection {
+    /// The next frame, or `None` at the end of the stream.
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.ended || self.closed.is_cancelled() {
+            return None;
+        }
+        if let Some(frame) = self.waiting.pop_front() {
+            return Some(frame);
+        }
+        loop {
+            tokio::select! {
+                biased;
+                () = self.closed.cancelled() => return None,
+                () = sleep_until(self.expires_at) => {
+                    self.ended = true;
+                    return Some(Bytes::from_static(b"event: token_expired\ndata: {}\n\n"));
+                }
+                received = self.live.recv() => match received {
+                    Ok(entry) if self.may_see(&entry) => {
+                        self.heartbeat.reset();
+                        return Some(entry.frame.clone());
+                    }
+                    Ok(_) => {}
+                    Err(RecvError::Lagged(_)) => {
+                        self.ended = true;
+                        self.too_slow = true;
+                        return None;
+                    }
+                    Err(RecvError::Closed) => return None,
+                },
+                _ = self.heartbeat.tick() => return Some(Bytes::from_static(b": keep-alive\n\n")),
+            }
+        }
+    }
+
+    fn may_see(&self, entry: &Entry) -> bool {
+        match (self.table_id, entry.table_id) {
+            (Some(own), Some(table)) => own == table,
+            (None, _) | (_, None) => true,
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // A reader that has stopped altogether is found out here, once its socket's write time-out has ended it.
+        if self.too_slow || self.live.len() > MOST_BEHIND {
+            self.streams.count_slow_reader();
+        }
+    }
+}

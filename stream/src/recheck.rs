@@ -1,0 +1,54 @@
+//! Open streams are checked again, all together: who has been logged out meanwhile is cut off.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use shared::auth::owners::judge;
+use shared::db::admins::{self, Owner};
+use shared::{App, Result};
+
+use crate::Streams;
+
+/// How often.
+pub const INTERVAL: Duration = Duration::from_secs(30);
+
+impl Streams {
+    /// Check again until stopped. With the database down, open streams stay.
+    pub async fn recheck_regularly(self, app: App) {
+        let mut ticks = tokio::time::interval(INTERVAL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.0.stopped.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            if let Err(error) = self.recheck(&app).await {
+                tracing::warn!(exception = %error, "open streams could not be checked; they stay");
+            }
+        }
+    }
+
+    /// Close the streams whose owners no longer stand. One query, however many are open.
+    pub async fn recheck(&self, app: &App) -> Result<()> {
+        let owners: Vec<Owner> = {
+            let open = self.open();
+            let owners = open.values().filter_map(|stream| stream.claims.owner());
+            owners.collect::<std::collections::HashSet<_>>().into_iter().collect()
+        };
+        if owners.is_empty() {
+            return Ok(());
+        }
+        let standings = admins::standings(&app.db, &owners).await?;
+        let standings: HashMap<_, _> = owners.into_iter().zip(standings).collect();
+        for stream in self.open().values() {
+            let standing = stream.claims.owner().and_then(|owner| standings.get(&owner));
+            // A stream opened since the question was asked is not among the answers.
+            if let Some(standing) = standing
+                && judge(*standing, &stream.claims).is_err()
+            {
+                stream.closed.cancel();
+            }
+        }
+        Ok(())
+    }
+}
