@@ -1,28 +1,106 @@
-# Everything a developer or CI does. `make help` lists it.
+# Everything a developer or CI does. `make` lists it.
 
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
+
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+LOCAL := cargo run --quiet --package local --bin table-order-local --
+WITH_POSTGRES := $(TARGET)/debug/with-postgres
+CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY := $(TARGET)/tools/bin/cargo-deny
+# Checks every query against PostgreSQL as it compiles, and writes what it learnt to a folder.
+LEARN_QUERIES := env SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$(TARGET)/queries \
+	$(WITH_POSTGRES) cargo check --quiet --package shared --all-features
+
+##@ Every day
+
 .PHONY: help
-
 help: ## list the tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: queries
-queries: ## after a change of SQL: check every query against PostgreSQL and write .sqlx anew
-	cargo build -q -p private-postgres
-	rm -rf .sqlx && mkdir .sqlx && touch shared/src/lib.rs
-	SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$(CURDIR)/.sqlx target/debug/with-postgres cargo check -q -p shared --all-features
-
-.PHONY: run reset keys
-run: ## start the service, everything in one process, on port 8000 (PORT=…)
-	@cargo run -q -p local --bin table-order-local -- run
-
-reset: ## drop the private database of `make run`
-	@cargo run -q -p local --bin table-order-local -- reset
-
-keys: ## make the keys that tokens are signed with
-	@cargo run -q -p local --bin table-order-local -- keys
+.PHONY: run
+run: ## start the service in one process, on port 8000 (PORT=…)
+	@echo "Building the service. The first time takes a few minutes." >&2
+	@$(LOCAL) run
 
 .PHONY: test
-test: ## run every test, on a PostgreSQL of their own
-	@cargo build -q -p private-postgres
-	@target/debug/with-postgres cargo test --workspace --all-features
+test: $(WITH_POSTGRES) ## run every test, on a PostgreSQL of their own
+	@$(WITH_POSTGRES) cargo test --workspace --all-features 2>&1 | tee $(TARGET)/test.log
+	@awk '/^test result:/ {passed += $$4; failed += $$6; ignored += $$8} \
+		END {printf "\n%d passed, %d failed, %d skipped\n", passed, failed, ignored}' $(TARGET)/test.log
+
+.PHONY: check
+check: format-check lint queries-check deny ## what CI checks besides the tests
+
+##@ Database
+
+.PHONY: migrate
+migrate: ## bring the database up to date (DATABASE_URL, or the private one of `make run`)
+	@$(LOCAL) migrate
+
+.PHONY: migrate-down
+migrate-down: ## take the last migration back
+	@$(LOCAL) migrate-down
+
+.PHONY: migration
+migration: ## begin a migration: make migration NAME=add_something
+	@[[ "$${NAME:-}" =~ ^[a-z0-9_]+$$ ]] || { echo "Name it: make migration NAME=add_something" >&2; exit 1; }
+	@version=$$(date -u +%Y%m%d%H%M%S); \
+	for way in up down; do \
+		file=migrations/$${version}_$${NAME}.$$way.sql; touch $$file; echo "Made $$file"; \
+	done
+
+.PHONY: seed
+seed: ## add the demo data that is missing
+	@$(LOCAL) seed
+
+.PHONY: reset
+reset: ## drop the private database of `make run`
+	@$(LOCAL) reset
+
+.PHONY: queries
+queries: learn-queries ## after a change of SQL: check every query and write .sqlx anew
+	@rm -rf .sqlx && cp -r $(TARGET)/queries .sqlx
+	@echo "Wrote $$(ls .sqlx | wc -l) queries to .sqlx."
+
+##@ Now and then
+
+.PHONY: keys
+keys: ## make the keys that tokens are signed with
+	@$(LOCAL) keys
+
+.PHONY: format
+format: ## format the code
+	@cargo fmt --all
+
+.PHONY: format-check
+format-check:
+	@cargo fmt --all --check
+
+.PHONY: lint
+lint: ## warnings are errors
+	@cargo clippy --quiet --workspace --all-targets --all-features -- --deny warnings
+
+.PHONY: queries-check
+queries-check: learn-queries
+	@diff --recursive --brief .sqlx $(TARGET)/queries || { echo "The queries have changed: run \`make queries\`." >&2; exit 1; }
+
+.PHONY: deny
+deny: $(CARGO_DENY) ## licences, sources and duplicates of dependencies
+	@$(CARGO_DENY) --log-level error check bans licenses sources
+
+.PHONY: learn-queries
+learn-queries: $(WITH_POSTGRES)
+	@rm -rf $(TARGET)/queries && mkdir -p $(TARGET)/queries
+	@touch shared/src/lib.rs
+	@$(LEARN_QUERIES)
+
+# Knows nothing of the service, so it can be built while the service's queries are being changed.
+.PHONY: $(WITH_POSTGRES)
+$(WITH_POSTGRES):
+	@cargo build --quiet --package private-postgres
+
+$(CARGO_DENY):
+	@echo "Building cargo-deny $(CARGO_DENY_VERSION), once. This takes some minutes." >&2
+	@cargo install --quiet --locked --root $(TARGET)/tools --version $(CARGO_DENY_VERSION) cargo-deny

@@ -24,17 +24,16 @@ pub(crate) fn print(config: &Config, database: &Database, address: SocketAddr) {
     if config.app_env == AppEnv::Production {
         return;
     }
-    println!("  {:<14}{:<38}{:<22}{}", "Login", "store_id", "name", "password");
+    let row = |login: &str, store_id: &str, name: &str, password: &str| {
+        println!("  {login:<14}{store_id:<38}{name:<14}{password}");
+    };
+    row("Login", "store_id", "name", "password");
     for store in &STORES {
-        println!("  {:<14}{:<38}{:<22}{}", "store admin", store.id.to_string(), store.admin.0, store.admin.1);
-        println!(
-            "  {:<14}{:<38}{:<22}{TABLE_PASSWORD}",
-            "table",
-            store.id.to_string(),
-            format!("1 … {}", store.tables)
-        );
+        let (id, (name, password)) = (store.id.to_string(), store.admin);
+        row("store admin", &id, name, password);
+        row("table", &id, &format!("1 … {}", store.tables), TABLE_PASSWORD);
     }
-    println!("  {:<14}{:<38}{:<22}{}", "super admin", "", SUPER_ADMIN.0, SUPER_ADMIN.1);
+    row("super admin", "", SUPER_ADMIN.0, SUPER_ADMIN.1);
     let store = &STORES[0];
     let login = |role: &str, body: &str| {
         let field = r#"sed 's/.*"access_token":"\([^"]*\)".*/\1/'"#;

@@ -15,6 +15,7 @@ pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {
     /// The system's clock.
+    #[expect(clippy::disallowed_methods, reason = "this is where it is taken from")]
     pub fn system() -> Self {
         Self(Arc::new(|| Utc::now().into()))
     }

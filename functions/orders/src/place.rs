@@ -13,7 +13,7 @@ use shared::domain::event::Event;
 use shared::domain::order::{self, Line, MOST_ITEMS, Order, Quantity};
 use shared::domain::text::{Trimmed, lines};
 use shared::domain::{MenuId, business_day};
-use shared::http::request::Valid;
+use shared::http::request::{Valid, objects};
 use shared::http::response::WrittenJson;
 use shared::{App, Code, Result};
 use utoipa::ToSchema;
@@ -26,6 +26,7 @@ use crate::idempotency_key::IdempotencyKey;
 pub(crate) struct PlaceOrder {
     /// 1–50 items; the same menu twice is two items.
     #[garde(length(max = MOST_ITEMS), dive)]
+    #[serde(deserialize_with = "objects")]
     items: Vec<PlaceOrderItem>,
     /// For the kitchen, on the whole order.
     #[garde(inner(custom(lines::<200>)))]

@@ -91,7 +91,9 @@ impl Tokens {
     /// The keys the configuration names. `sign` also reads the private key: only `auth` does.
     pub fn from_config(config: &Config, sign: bool) -> Result<Self, String> {
         let read = |path: &std::path::Path| {
-            fs::read_to_string(path).map_err(|error| format!("the key {} cannot be read: {error}", path.display()))
+            fs::read_to_string(path).map_err(|error| {
+                format!("the key {} cannot be read ({error}): name another in the environment, or make one with `make keys`", path.display())
+            })
         };
         let published = match &config.jwt_public_keys {
             Some(text) => keys::read_jwks(text).map_err(|error| format!("JWT_PUBLIC_KEYS is wrong: {error}"))?,

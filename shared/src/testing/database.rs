@@ -40,6 +40,12 @@ impl TestDatabase {
         db::connect_options(&self.url).unwrap().database(&self.name)
     }
 
+    /// Its URL, for another process.
+    pub fn url(&self) -> String {
+        let (server, _) = self.url.rsplit_once('/').unwrap();
+        format!("{server}/{}", self.name)
+    }
+
     /// End all its connections and let nobody connect.
     pub async fn cut_off(&self) {
         self.administer(&format!("alter database {} allow_connections false", self.name)).await;

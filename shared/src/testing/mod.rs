@@ -161,6 +161,11 @@ impl TestApp {
         self.router.clone()
     }
 
+    /// The database's URL, for another process.
+    pub fn database_url(&self) -> String {
+        self.database.url()
+    }
+
     /// Put the database out of reach of new and old connections.
     pub async fn cut_off_database(&self) {
         self.database.cut_off().await;

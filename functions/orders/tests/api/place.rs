@@ -127,6 +127,8 @@ async fn bad_input_is_refused_and_changes_nothing() {
         json!({"items": null}),
         json!({"items": {}}),
         json!({"items": [1]}),
+        json!({"items": [[given.stew, 1, null]]}),
+        json!([[{"menu_id": given.stew, "quantity": 1}], null]),
         items(51),
         item(json!("1")),
         item(json!(1.5)),

@@ -1,0 +1,328 @@
+//! The program as a newcomer meets it: started, used over a real port, and stopped.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails, panics")]
+
+use std::env;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use reqwest::{Client, StatusCode};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use shared::testing::TestDatabase;
+use sqlx::{Connection, PgConnection};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// How long anything may take before the test gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+const STORE: &str = "11111111-1111-4111-8111-111111111111";
+
+/// A folder that goes with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let name: String = shared::clock::random::<8>().iter().map(|byte| format!("{byte:02x}")).collect();
+        let path = env::temp_dir().join(format!("table-order-test-{name}"));
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The program with a task, in an environment that holds nothing of this machine's.
+fn program(folder: &Folder, task: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_table-order-local"));
+    command.arg(task).env_clear().env("PATH", env::var_os("PATH").unwrap()).current_dir(&folder.0);
+    command.env("CARGO_TARGET_DIR", folder.0.join("target")).env("PORT", "0");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+async fn outcome(mut command: Command) -> Output {
+    tokio::time::timeout(PATIENCE, command.output()).await.expect("the program does not end").unwrap()
+}
+
+/// Check that the program ended with 1 and one plain sentence that holds these words.
+fn assert_trouble(output: &Output, words: &[&str]) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let last = said.lines().last().unwrap_or_default();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(last.starts_with("table-order: ") && words.iter().all(|word| last.contains(word)), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+/// The service, up and running.
+struct Running {
+    process: Child,
+    url: String,
+    client: Client,
+    printed: String,
+}
+
+impl Running {
+    async fn start(mut command: Command) -> Self {
+        let mut process = command.spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut printed = String::new();
+        let reading = async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                printed.push_str(&line);
+                printed.push('\n');
+                // The last line of the welcome.
+                if line.contains("/api/customer/orders -H") {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, reading).await.expect("the service does not come up");
+        // Keep reading, or the program would block on a full pipe.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let url = printed.lines().find_map(|line| line.trim().strip_prefix("API").map(str::trim));
+        let url = url.unwrap_or_else(|| panic!("no URL in {printed}")).trim_end_matches("/api").to_owned();
+        Self { process, url, client: Client::new(), printed }
+    }
+
+    async fn log_in(&self, role: &str, body: Value) -> String {
+        let answer = self.client.post(format!("{}/api/{role}/auth/login", self.url)).json(&body).send().await.unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        answer["access_token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+    }
+
+    async fn table(&self) -> String {
+        self.log_in("customer", json!({"store_id": STORE, "table_number": "1", "password": "1234"})).await
+    }
+
+    async fn admin(&self) -> String {
+        self.log_in("admin", json!({"store_id": STORE, "username": "admin", "password": "admin1234"})).await
+    }
+
+    fn order(&self, token: &str) -> impl Future<Output = reqwest::Result<reqwest::Response>> + Send + 'static {
+        let request = self.client.post(format!("{}/api/customer/orders", self.url)).bearer_auth(token);
+        request.json(&json!({"items": [{"menu_id": 1, "quantity": 2}]})).send()
+    }
+
+    async fn orders(&self, token: &str) -> Value {
+        let request = self.client.get(format!("{}/api/customer/orders", self.url)).bearer_auth(token);
+        request.send().await.unwrap().json().await.unwrap()
+    }
+
+    fn interrupt(&self) {
+        let pid = i32::try_from(self.process.id().unwrap()).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::INT).unwrap();
+    }
+
+    async fn ended(mut self) {
+        let status = tokio::time::timeout(PATIENCE, self.process.wait()).await.expect("the service does not end");
+        assert!(status.unwrap().success());
+    }
+
+    async fn stop(self) {
+        self.interrupt();
+        self.ended().await;
+    }
+}
+
+fn folder_of_postgres(folder: &Folder) -> Option<PathBuf> {
+    // As root, a folder that PostgreSQL's user cannot reach is replaced by one below /var/tmp.
+    let here = folder.0.join("target/local/postgres");
+    here.join("data").exists().then_some(here)
+}
+
+#[tokio::test]
+async fn a_newcomer_orders_sees_it_on_the_board_and_finds_it_again_after_a_restart() {
+    let folder = Folder::new();
+    let first = Running::start(program(&folder, "run")).await;
+    for expected in ["superadmin", "super1234", "moon1234", STORE, "curl -sN"] {
+        assert!(first.printed.contains(expected), "{}", first.printed);
+    }
+    let (table, admin) = (first.table().await, first.admin().await);
+    let stream = first.client.get(format!("{}/api/admin/orders/stream", first.url)).bearer_auth(&admin);
+    let mut stream = stream.send().await.unwrap().bytes_stream();
+
+    let order = first.order(&table).await.unwrap();
+    assert_eq!(order.status(), StatusCode::CREATED);
+    let order: Value = order.json().await.unwrap();
+    let mut seen = String::new();
+    while !seen.contains("event: order.created") {
+        let bytes = tokio::time::timeout(PATIENCE, stream.next()).await.expect("no event").unwrap().unwrap();
+        seen.push_str(std::str::from_utf8(&bytes).unwrap());
+    }
+    assert!(seen.contains(&format!("\"id\":{}", order["id"])), "{seen}");
+
+    first.interrupt();
+    while let Some(Ok(_)) = stream.next().await {}
+    first.ended().await;
+    let data = folder_of_postgres(&folder).map(|folder| folder.join("data/postmaster.pid"));
+    assert!(data.is_none_or(|pid_file| !pid_file.exists()), "PostgreSQL was left running");
+
+    let second = Running::start(program(&folder, "run")).await;
+    // The token still fits: the keys were kept, too.
+    assert_eq!(second.orders(&table).await["items"], json!([order]));
+    assert_trouble(&outcome(program(&folder, "reset")).await, &["in use"]);
+    second.stop().await;
+
+    let reset = outcome(program(&folder, "reset")).await;
+    assert!(reset.status.success(), "{}", String::from_utf8_lossy(&reset.stderr));
+    assert!(folder_of_postgres(&folder).is_none());
+}
+
+#[tokio::test]
+async fn what_a_killed_service_left_behind_is_cleared_by_the_next_start() {
+    let folder = Folder::new();
+    let mut first = Running::start(program(&folder, "run")).await;
+    let table = first.table().await;
+    assert_eq!(first.order(&table).await.unwrap().status(), StatusCode::CREATED);
+    first.process.kill().await.unwrap();
+
+    let second = Running::start(program(&folder, "run")).await;
+    assert_eq!(second.orders(&table).await["pagination"]["total_count"], 1);
+    second.stop().await;
+    assert!(outcome(program(&folder, "reset")).await.status.success());
+}
+
+#[tokio::test]
+async fn ctrl_c_lets_a_request_under_way_end() {
+    let folder = Folder::new();
+    let database = TestDatabase::create().await;
+    let mut command = program(&folder, "run");
+    command.env("DATABASE_URL", database.url());
+    let running = Running::start(command).await;
+    let table = running.table().await;
+    let mut holder = PgConnection::connect_with(&database.options()).await.unwrap();
+    let mut watcher = PgConnection::connect_with(&database.options()).await.unwrap();
+    let mut held = holder.begin().await.unwrap();
+    sqlx::query("select id from tables for update").fetch_all(&mut *held).await.unwrap();
+    let order = tokio::spawn(running.order(&table));
+    let waiting = async {
+        let sql = "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')";
+        while !sqlx::query_scalar::<_, bool>(sql).fetch_one(&mut watcher).await.unwrap() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("the order does not reach the database");
+
+    running.interrupt();
+    let refused = async { while running.client.get(format!("{}/health/live", running.url)).send().await.is_ok() {} };
+    tokio::time::timeout(PATIENCE, refused).await.expect("the service still takes requests");
+    held.rollback().await.unwrap();
+
+    assert_eq!(order.await.unwrap().unwrap().status(), StatusCode::CREATED);
+    running.ended().await;
+    let orders: i64 = sqlx::query_scalar("select count(*) from orders").fetch_one(&mut watcher).await.unwrap();
+    assert_eq!(orders, 1);
+    holder.close().await.unwrap();
+    watcher.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_taken_port_is_said_in_one_sentence() {
+    let folder = Folder::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let mut command = program(&folder, "run");
+    command.env("PORT", &port);
+
+    assert_trouble(&outcome(command).await, &["port", &port, "is taken", "make run"]);
+    assert!(!Path::new(&folder.0.join("target")).exists(), "nothing was started");
+}
+
+#[tokio::test]
+async fn an_unreachable_database_is_said_in_one_sentence_without_its_password() {
+    let folder = Folder::new();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut command = program(&folder, "run");
+    command.env("DATABASE_URL", format!("postgres://me:hunter2@127.0.0.1:{nobody}/db"));
+
+    let output = outcome(command).await;
+
+    assert_trouble(&output, &["127.0.0.1", &nobody.to_string(), "cannot be reached", "DATABASE_URL"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("hunter2"));
+}
+
+#[tokio::test]
+async fn every_mistake_in_the_configuration_is_said_at_once() {
+    let folder = Folder::new();
+    let mut command = program(&folder, "run");
+    command.env("LOG_LEVEL", "loud").env("RATE_LIMIT_PER_MINUTE", "0").env("HOST", "here");
+
+    assert_trouble(&outcome(command).await, &["LOG_LEVEL", "RATE_LIMIT_PER_MINUTE", "HOST"]);
+}
+
+#[tokio::test]
+async fn a_file_named_after_the_environment_is_read_and_the_environment_goes_before_it() {
+    let folder = Folder::new();
+    std::fs::write(folder.0.join(".env.test"), "LOG_LEVEL=loud\nHOST=here\n").unwrap();
+    let mut command = program(&folder, "run");
+    command.env("APP_ENV", "test").env("HOST", "there");
+
+    let output = outcome(command).await;
+
+    assert_trouble(&output, &["LOG_LEVEL", "HOST"]);
+}
+
+#[tokio::test]
+async fn keys_are_made_once_and_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    assert!(outcome(program(&folder, "keys")).await.status.success());
+    let private = folder.0.join("keys/private.pem");
+    let made = std::fs::read(&private).unwrap();
+    assert_eq!(std::fs::metadata(&private).unwrap().permissions().mode() & 0o777, 0o600);
+
+    assert_trouble(&outcome(program(&folder, "keys")).await, &["is there already"]);
+    assert_eq!(std::fs::read(&private).unwrap(), made);
+}
+
+#[tokio::test]
+async fn production_neither_makes_keys_nor_takes_demo_data() {
+    let folder = Folder::new();
+    let database = TestDatabase::create().await;
+    let production = |task: &str| {
+        let mut command = program(&folder, task);
+        command.env("APP_ENV", "production").env("DATABASE_URL", database.url());
+        command
+    };
+
+    assert_trouble(&outcome(production("run")).await, &["keys/public.pem", "make keys"]);
+    assert_trouble(&outcome(production("seed")).await, &["production"]);
+    let mut db = PgConnection::connect_with(&database.options()).await.unwrap();
+    let stores: i64 = sqlx::query_scalar("select count(*) from stores").fetch_one(&mut db).await.unwrap();
+    assert_eq!(stores, 0);
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn migrations_are_applied_and_taken_back_by_command() {
+    let folder = Folder::new();
+    let database = TestDatabase::create_empty().await;
+    let task = async |task: &str| {
+        let mut command = program(&folder, task);
+        command.env("DATABASE_URL", database.url());
+        outcome(command).await
+    };
+    let tables = async || {
+        let mut db = PgConnection::connect_with(&database.options()).await.unwrap();
+        let sql = "select count(*) from pg_tables where schemaname = 'public' and tablename <> '_sqlx_migrations'";
+        let count: i64 = sqlx::query_scalar(sql).fetch_one(&mut db).await.unwrap();
+        db.close().await.unwrap();
+        count
+    };
+
+    assert!(task("migrate").await.status.success());
+    let all = tables().await;
+    assert!(all > 10);
+    assert!(task("migrate").await.status.success(), "again changes nothing");
+    assert_eq!(tables().await, all);
+    assert!(task("migrate-down").await.status.success());
+    assert!(tables().await < all);
+}

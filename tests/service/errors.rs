@@ -1,0 +1,68 @@
+//! Errors as every client sees them.
+
+use serde_json::json;
+use shared::testing::Options;
+
+use crate::{service, service_with};
+
+#[tokio::test]
+async fn errors_have_one_form_in_korean_or_english() {
+    let app = service().await;
+
+    let korean = app.get("/api/admin/dashboard").send().await;
+    assert_eq!(korean.header("content-type"), Some("application/json"));
+    assert_eq!(korean.header("www-authenticate"), Some("Bearer"));
+    assert_eq!(korean.expect(401), json!({"error": {"code": "TOKEN_MISSING", "message": "로그인이 필요합니다."}}));
+    let english = app.get("/api/admin/dashboard").header("accept-language", "en").send().await.expect(401);
+    assert_eq!(english, json!({"error": {"code": "TOKEN_MISSING", "message": "Log in first."}}));
+}
+
+#[tokio::test]
+async fn every_answer_has_a_request_id_of_its_own() {
+    let app = service().await;
+    let mut ids = std::collections::HashSet::new();
+    for path in ["/health/live", "/nowhere", "/api/admin/dashboard", "/.well-known/jwks.json"] {
+        let answer = app.get(path).header("x-request-id", "chosen-by-the-client").send().await;
+        ids.insert(answer.header("x-request-id").unwrap().to_owned());
+    }
+    assert_eq!(ids.len(), 4);
+    assert!(!ids.contains("chosen-by-the-client"));
+}
+
+#[tokio::test]
+async fn without_the_database_the_answer_is_503_and_says_nothing_of_it() {
+    let app = service_with(Options::default().set("LOG_LEVEL", "error")).await;
+    let store = app.store().await;
+    assert_eq!(
+        app.get("/health").send().await.expect(200),
+        json!({"status": "ok", "checks": {"database": "ok", "redis": "in_process", "rabbitmq": "in_process"}})
+    );
+    app.cut_off_database().await;
+    app.clock.advance(chrono::TimeDelta::seconds(5));
+
+    let answer = app.get("/api/admin/dashboard").token(&store.admin.token).send().await;
+    assert!(!answer.body.contains("postgres") && !answer.body.contains("127.0.0.1"), "{}", answer.body);
+    answer.expect_error(503, "SERVICE_UNAVAILABLE");
+    let health = app.get("/health").send().await.expect(503);
+    assert_eq!(health["status"], "degraded");
+    assert_ne!(health["checks"]["database"], "ok");
+    assert!(!health.to_string().contains("127.0.0.1"), "{health}");
+    app.get("/health/live").send().await.expect(200);
+
+    app.restore_database().await;
+    app.get("/api/admin/dashboard").token(&store.admin.token).send().await.expect(200);
+    app.clock.advance(chrono::TimeDelta::seconds(5));
+    app.get("/health").send().await.expect(200);
+}
+
+#[tokio::test]
+async fn health_is_asked_of_the_database_every_5_seconds_at_most() {
+    let app = service_with(Options::default().set("LOG_LEVEL", "error")).await;
+    app.get("/health").send().await.expect(200);
+    app.cut_off_database().await;
+
+    app.clock.advance(chrono::TimeDelta::milliseconds(4_999));
+    app.get("/health").send().await.expect(200);
+    app.clock.advance(chrono::TimeDelta::milliseconds(1));
+    app.get("/health").send().await.expect(503);
+}

@@ -1,0 +1,82 @@
+//! Logs: every line names its request, and no line holds a secret.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+use shared::telemetry;
+use tracing::instrument::WithSubscriber;
+use tracing_subscriber::layer::SubscriberExt;
+
+use crate::service;
+
+/// What has been logged.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn every_line_of_a_request_names_it_and_none_holds_a_secret() {
+    let app = service().await;
+    let store = app.store().await;
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::registry()
+        .with(telemetry::filter(tracing::Level::TRACE))
+        .with(telemetry::json_lines().with_writer(move || writer.clone()));
+
+    let (request_ids, secrets) = async {
+        let login = |password: &str| {
+            let body = json!({"store_id": store.id, "username": store.admin.username, "password": password});
+            app.post("/api/admin/auth/login").json(body).send()
+        };
+        let right = login(shared::testing::PASSWORD).await;
+        let wrong = login("wrong-guess").await;
+        let broken = app.post("/api/admin/auth/login").json(json!({"password": "in-a-broken-body"})).send().await;
+        let ids: Vec<_> =
+            [&right, &wrong, &broken].map(|answer| answer.header("x-request-id").unwrap().to_owned()).into();
+        let token = right.expect(200)["access_token"].as_str().unwrap().to_owned();
+        let ticket = app.post("/api/admin/auth/stream-ticket").token(&token).send().await.expect(201);
+        let ticket = ticket["ticket"].as_str().unwrap().to_owned();
+        drop(app.get(format!("/api/admin/orders/stream?ticket={ticket}")).open().await);
+        let change = json!({"current_password": shared::testing::PASSWORD, "new_password": "brand-new-secret"});
+        app.post("/api/admin/auth/change-password").token(&token).json(change).send().await.expect(200);
+        app.cut_off_database().await;
+        app.get("/api/admin/dashboard").token(&store.admin.token).send().await;
+        let mut secrets =
+            vec![token, ticket, "wrong-guess".into(), "brand-new-secret".into(), "in-a-broken-body".into()];
+        secrets.extend([shared::testing::PASSWORD.to_owned(), "$2b$".to_owned(), "postgres://".to_owned()]);
+        (ids, secrets)
+    }
+    .with_subscriber(subscriber)
+    .await;
+
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    for secret in secrets {
+        assert!(!text.contains(&secret), "{secret} was logged");
+    }
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.len() > 6, "{text}");
+    for line in &lines {
+        assert!(line["request_id"].is_string(), "{line}");
+        for field in ["timestamp", "level", "message", "module"] {
+            assert!(line[field].is_string(), "{line}");
+        }
+        assert!(line["line"].is_number(), "{line}");
+    }
+    for id in request_ids {
+        assert!(lines.iter().any(|line| line["request_id"] == id.as_str() && line["message"] == "answered"));
+    }
+    let user = format!("store_admin:{}", store.admin.id);
+    assert!(lines.iter().any(|line| line["user_id"] == user.as_str()), "{text}");
+    assert!(lines.iter().any(|line| line["exception"].is_string()), "the cut-off database is explained");
+}

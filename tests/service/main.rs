@@ -1,0 +1,27 @@
+//! What must hold across the whole service: every route at once, whole evenings, and what wraps every request.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails, panics")]
+
+mod cors;
+mod errors;
+mod input;
+mod journeys;
+mod limits;
+mod logs;
+mod migrations;
+mod plans;
+mod routes;
+
+use shared::testing::{Options, TestApp};
+use stream::Streams;
+use tokio_util::sync::CancellationToken;
+
+/// The whole service, as one process serves it.
+async fn service() -> TestApp {
+    service_with(Options::default()).await
+}
+
+/// The same with other options.
+async fn service_with(options: Options) -> TestApp {
+    TestApp::start_with(options, |_, feed| local::routes(Streams::new(feed.clone(), CancellationToken::new()))).await
+}
