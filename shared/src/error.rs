@@ -172,6 +172,7 @@ impl StdError for Error {
 const CONSTRAINTS: &[(&str, Code)] = &[
     ("tables_store_number_key", Code::TableAlreadyExists),
     ("table_sessions_open_has_table", Code::TableHasActiveSession),
+    ("orders_table_fkey", Code::TableHasActiveSession),
     ("menu_categories_store_name_key", Code::CategoryAlreadyExists),
     ("menus_category_fkey", Code::CategoryNotEmpty),
     ("menus_image_fkey", Code::ImageNotFound),

@@ -66,3 +66,30 @@ async fn health_is_asked_of_the_database_every_5_seconds_at_most() {
     app.clock.advance(chrono::TimeDelta::milliseconds(1));
     app.get("/health").send().await.expect(503);
 }
+
+#[tokio::test]
+async fn a_panic_is_an_internal_error_and_the_service_goes_on() {
+    async fn panics() {
+        panic!("a secret of the code")
+    }
+    let routes = shared::http::Routes::default().route("/panics", axum::routing::get(panics)).merge(system::router());
+    let app = shared::testing::TestApp::start(routes).await;
+
+    let answer = app.get("/panics").send().await;
+    assert!(!answer.body.contains("secret"), "{}", answer.body);
+    answer.expect_error(500, "INTERNAL_ERROR");
+    app.get("/health/live").send().await.expect(200);
+}
+
+/// Time is paused: it jumps to the next timer as soon as everybody waits.
+#[tokio::test]
+async fn what_takes_too_long_is_answered_504_after_5_seconds_or_10_for_a_change() {
+    let never = axum::routing::get(std::future::pending::<()>).post(std::future::pending::<()>);
+    let app = shared::testing::TestApp::start(shared::http::Routes::default().route("/never", never)).await;
+    tokio::time::pause();
+    for (request, seconds) in [(app.get("/never"), 5), (app.post("/never"), 10)] {
+        let begun = tokio::time::Instant::now();
+        request.send().await.expect_error(504, "TIMEOUT");
+        assert_eq!(begun.elapsed().as_secs(), seconds);
+    }
+}

@@ -1,9 +1,11 @@
 //! How many requests a caller may make.
 
 use chrono::TimeDelta;
+use futures_util::future::join_all;
+use serde_json::json;
 use shared::testing::Options;
 
-use crate::service_with;
+use crate::{service, service_with};
 
 fn limited_to(most: &str) -> Options {
     Options::default().set("RATE_LIMIT_PER_MINUTE", most)
@@ -77,4 +79,33 @@ async fn refused_requests_do_not_count() {
     }
     app.clock.advance(TimeDelta::seconds(30));
     ask().await.expect(200);
+}
+
+/// Thirty logins wait for their turn at hashing; everybody else is answered meanwhile.
+#[tokio::test]
+async fn a_flood_of_logins_leaves_other_routes_alone() {
+    let app = service().await;
+    let store = app.store().await;
+    let table = app.table(&store, "1").await;
+    let mut turns = Vec::new();
+    for _ in 0..std::thread::available_parallelism().unwrap().get().saturating_sub(1).max(1) {
+        turns.push(app.app.passwords.turn().await.unwrap());
+    }
+    let flood = join_all((0..30).map(|i| {
+        let body = json!({"store_id": store.id, "username": format!("nobody-{i}"), "password": "guess"});
+        app.post("/api/admin/auth/login").from(&format!("198.51.100.{i}")).json(body).send()
+    }));
+    let others = async {
+        for _ in 0..20 {
+            app.get("/api/customer/menus").token(&table.token).send().await.expect(200);
+            app.get("/api/admin/dashboard").token(&store.admin.token).send().await.expect(200);
+        }
+        drop(turns);
+    };
+
+    let (logins, ()) = tokio::join!(flood, others);
+
+    for login in logins {
+        login.expect_error(401, "INVALID_CREDENTIALS");
+    }
 }

@@ -119,6 +119,32 @@ mod tests {
         assert_eq!(verified.unwrap_err().code, Code::InvalidCredentials);
     }
 
+    /// Whether a future has its answer at once.
+    fn is_ready(future: impl Future) -> bool {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        std::pin::pin!(future).poll(&mut context).is_ready()
+    }
+
+    #[tokio::test]
+    async fn nothing_is_hashed_on_the_async_threads() {
+        let passwords = Passwords::new(4);
+        let turn = passwords.turn().await.unwrap();
+        assert!(!is_ready(turn.verify("guess".into(), None)));
+        assert!(!is_ready(passwords.hash("new password".into())));
+    }
+
+    #[tokio::test]
+    async fn only_so_many_are_hashed_at_a_time() {
+        let passwords = Passwords::new(4);
+        let mut turns = Vec::new();
+        for _ in 0..passwords.at_work.available_permits() {
+            turns.push(passwords.turn().await.unwrap());
+        }
+        assert!(!is_ready(passwords.turn()));
+        turns.pop();
+        assert!(is_ready(passwords.turn()));
+    }
+
     #[tokio::test]
     async fn what_cannot_wait_is_refused() {
         let passwords = Passwords::new(4);

@@ -8,7 +8,8 @@ use axum::http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENT
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::error::{Code, Error};
 
@@ -28,6 +29,20 @@ impl IntoResponse for Code {
     }
 }
 
+/// The body of every error.
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    error: ErrorOut<'a>,
+}
+
+#[derive(Serialize)]
+struct ErrorOut<'a> {
+    code: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<&'a Value>,
+}
+
 /// Write the body of an error, and log the ones that are ours, whole and once.
 pub async fn render(request: Request, next: Next) -> Response {
     let english = prefers_english(request.headers());
@@ -39,11 +54,9 @@ pub async fn render(request: Request, next: Next) -> Response {
         _ => tracing::debug!(code = error.code.as_str(), "refused"),
     }
     let message = if english { error.code.english() } else { error.code.korean() };
-    let mut body = json!({"error": {"code": error.code.as_str(), "message": message}});
-    if let Some(details) = &error.details {
-        body["error"]["details"] = details.clone();
-    }
-    *response.body_mut() = Body::from(body.to_string());
+    let body = ErrorBody { error: ErrorOut { code: error.code.as_str(), message, details: error.details.as_ref() } };
+    // Strings and values that are JSON already cannot fail to be written.
+    *response.body_mut() = Body::from(serde_json::to_vec(&body).unwrap_or_default());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if error.code.status() == 401 {
