@@ -1,5 +1,6 @@
 //! The database: the one that is named, or a private one.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use private_postgres::{Durability, Server};
@@ -27,7 +28,7 @@ impl Database {
         let database = match &config.database_url {
             Some(url) => Self { url: url.expose_secret().to_owned(), server: None },
             None => {
-                eprintln!("Starting PostgreSQL in {}.", folder().display());
+                eprintln!("Starting PostgreSQL.");
                 let server = Server::start(&folder(), Durability::Full).await?;
                 Self { url: server.url(), server: Some(server) }
             }
@@ -36,9 +37,9 @@ impl Database {
         Ok(database)
     }
 
-    /// Whether the server is our own.
-    pub(crate) fn is_private(&self) -> bool {
-        self.server.is_some()
+    /// Where the data of our own server lives.
+    pub(crate) fn private_folder(&self) -> Option<&Path> {
+        self.server.as_ref().map(Server::folder)
     }
 
     /// Apply the migrations that are missing.
@@ -92,6 +93,6 @@ pub(crate) fn reset() -> Result<(), Trouble> {
     Ok(())
 }
 
-fn folder() -> std::path::PathBuf {
+fn folder() -> PathBuf {
     environment::target().join("local/postgres")
 }

@@ -7,6 +7,7 @@ mod environment;
 mod welcome;
 
 use std::fs;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -127,8 +128,9 @@ fn stop_on_signal() -> Result<CancellationToken, Trouble> {
             _ = interrupted.recv() => {}
             _ = terminated.recv() => {}
         }
-        eprintln!("\nStopping.");
         token.cancel();
+        // Nobody may be reading any more; that must not keep the service from stopping.
+        let _ = writeln!(std::io::stderr(), "\nStopping.");
     });
     Ok(stopped)
 }

@@ -12,7 +12,10 @@ use crate::database::Database;
 /// Print it.
 pub(crate) fn print(config: &Config, database: &Database, address: SocketAddr) {
     let url = format!("http://{address}");
-    let database = if database.is_private() { "private PostgreSQL; `make reset` drops it" } else { "DATABASE_URL" };
+    let database = match database.private_folder() {
+        Some(folder) => format!("private, in {} (`make reset` drops it)", folder.display()),
+        None => "the one that DATABASE_URL names".to_owned(),
+    };
     println!();
     println!("  table-order is up. Ctrl-C stops it.");
     println!();

@@ -187,6 +187,10 @@ const CONSTRAINTS: &[(&str, Code)] = &[
     ("order_status_changes_store_id_fkey", Code::StoreNotEmpty),
 ];
 
+/// PostgreSQL's error codes, or the beginnings of them, that say nothing against the request: the database is going down,
+/// coming up, full, out of reach, does not let us in, or has ended the session or a deadlock.
+const PASSING: &[&str] = &["08", "25P03", "28", "3D000", "40", "53", "55000", "57P", "58"];
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match &error {
@@ -204,10 +208,7 @@ impl From<sqlx::Error> for Error {
                 match database.code().as_deref() {
                     // Ended by `statement_timeout` or `lock_timeout`.
                     Some("57014" | "55P03") => Self { source: Some(error.into()), ..Code::Timeout.into() },
-                    // Shutting down, starting up, full, a deadlock, or a session ended for idling in a transaction.
-                    Some("57P01" | "57P02" | "57P03" | "53300" | "40001" | "40P01" | "25P03") => {
-                        Self::unavailable(error)
-                    }
+                    Some(code) if PASSING.iter().any(|class| code.starts_with(class)) => Self::unavailable(error),
                     _ => Self::internal(error),
                 }
             }

@@ -8,8 +8,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::cache::Cache;
 use crate::domain::Timestamp;
+use crate::events::relay::Bus;
 
+/// What a check says when all is well.
+const OK: &str = "ok";
+/// What a check says of a part that lives in this process.
+const IN_PROCESS: &str = "in_process";
+/// What a check says of a part that this process does without.
+const NOT_CONFIGURED: &str = "not configured";
 /// How long a check may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long an answer is good for.
@@ -20,7 +28,7 @@ const LIFE: TimeDelta = TimeDelta::seconds(5);
 pub struct Health {
     /// `ok` or `degraded`.
     pub status: String,
-    /// Each `ok`, `in_process`, or why not.
+    /// Each `ok`, `in_process`, or what is wrong.
     pub checks: Checks,
 }
 
@@ -38,7 +46,7 @@ pub struct Checks {
 impl Health {
     /// Whether everything is there.
     pub fn is_ok(&self) -> bool {
-        self.status == "ok"
+        self.status == OK
     }
 }
 
@@ -56,7 +64,7 @@ impl HealthCheck {
             return health.clone();
         }
         let database = match tokio::time::timeout(PATIENCE, sqlx::query("select 1").execute(&app.db)).await {
-            Ok(Ok(_)) => "ok",
+            Ok(Ok(_)) => OK,
             // The reason names neither address nor credential.
             Ok(Err(error)) => {
                 tracing::warn!(exception = %error, "the database does not answer");
@@ -64,14 +72,18 @@ impl HealthCheck {
             }
             Err(_) => "no answer within 1 s",
         };
-        let status = if database == "ok" { "ok" } else { "degraded" };
+        let redis = match app.cache {
+            Cache::Local(_) => IN_PROCESS,
+            Cache::Off => NOT_CONFIGURED,
+        };
+        let rabbitmq = match app.bus {
+            Bus::Local(_) => IN_PROCESS,
+            Bus::Off => NOT_CONFIGURED,
+        };
+        let good = [database, redis, rabbitmq].iter().all(|check| [OK, IN_PROCESS].contains(check));
         let health = Health {
-            status: status.to_owned(),
-            checks: Checks {
-                database: database.to_owned(),
-                redis: "in_process".to_owned(),
-                rabbitmq: "in_process".to_owned(),
-            },
+            status: if good { OK } else { "degraded" }.to_owned(),
+            checks: Checks { database: database.to_owned(), redis: redis.to_owned(), rabbitmq: rabbitmq.to_owned() },
         };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, health.clone()));
         health

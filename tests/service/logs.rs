@@ -24,15 +24,42 @@ impl Write for Lines {
     }
 }
 
+impl Lines {
+    /// Writes what is logged from `level` up as it is written in production.
+    fn subscriber(&self, level: tracing::Level) -> impl tracing::Subscriber + Send + Sync + 'static {
+        let writer = self.clone();
+        tracing_subscriber::registry()
+            .with(telemetry::filter(level))
+            .with(telemetry::json_lines().with_writer(move || writer.clone()))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_log_of_warnings_alone_names_the_request_too() {
+    let app = service().await;
+    let store = app.store().await;
+    let lines = Lines::default();
+    app.cut_off_database().await;
+
+    let ask = app.get("/api/admin/dashboard").token(&store.admin.token).send();
+    let answer = ask.with_subscriber(lines.subscriber(tracing::Level::WARN)).await;
+
+    let text = lines.text();
+    let line: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!(line["level"], "WARN");
+    assert_eq!(line["request_id"], answer.header("x-request-id").unwrap());
+}
+
 #[tokio::test]
 async fn every_line_of_a_request_names_it_and_none_holds_a_secret() {
     let app = service().await;
     let store = app.store().await;
     let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::registry()
-        .with(telemetry::filter(tracing::Level::TRACE))
-        .with(telemetry::json_lines().with_writer(move || writer.clone()));
+    let subscriber = lines.subscriber(tracing::Level::TRACE);
 
     let (request_ids, secrets) = async {
         let login = |password: &str| {
@@ -60,7 +87,7 @@ async fn every_line_of_a_request_names_it_and_none_holds_a_secret() {
     .with_subscriber(subscriber)
     .await;
 
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.text();
     for secret in secrets {
         assert!(!text.contains(&secret), "{secret} was logged");
     }

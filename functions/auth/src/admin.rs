@@ -4,19 +4,17 @@ use axum::extract::State;
 use garde::Validate;
 use serde::Deserialize;
 use shared::auth::callers::StoreAdmin;
-use shared::auth::login_throttle::AccountName;
 use shared::db::admins;
 use shared::domain::StoreId;
-use shared::domain::account::Role;
-use shared::domain::text::lookup;
+use shared::domain::text::{self, lookup};
 use shared::http::address::ClientAddress;
 use shared::http::request::Valid;
 use shared::http::response::Json;
-use shared::{App, Code, Result};
+use shared::{App, Result};
 use utoipa::ToSchema;
 
-use crate::answers::{AdminCaller, TokenAnswer, admin_owner, check_active, issue};
-use crate::login::check_password;
+use crate::answers::{AdminCaller, TokenAnswer};
+use crate::login::log_in_admin;
 
 /// A store admin's login.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -29,7 +27,7 @@ pub(crate) struct AdminLogin {
     #[garde(custom(lookup))]
     username: String,
     /// The admin's password.
-    #[garde(custom(lookup))]
+    #[garde(custom(text::password))]
     password: String,
 }
 
@@ -47,13 +45,7 @@ pub(crate) async fn login(
     ClientAddress(address): ClientAddress,
     Valid(body): Valid<AdminLogin>,
 ) -> Result<Json<TokenAnswer<AdminCaller>>> {
-    let account = admins::account(&app.db, Some(body.store_id), &body.username).await?;
-    let hash = account.as_ref().map(|account| account.password_hash.clone());
-    let name = AccountName { role: Role::StoreAdmin, store_id: Some(body.store_id), name: body.username };
-    check_password(&app, &name, address, body.password, hash).await?;
-    let account = account.ok_or(Code::InvalidCredentials)?;
-    check_active(&account)?;
-    Ok(Json(issue(&app, admin_owner(&account), account.token_version, account.into())?))
+    log_in_admin(&app, address, Some(body.store_id), body.username, body.password).await
 }
 
 /// Who the caller is.

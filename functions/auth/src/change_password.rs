@@ -8,11 +8,11 @@ use shared::auth::callers::{StoreAdmin, SuperAdmin};
 use shared::auth::login_throttle::AccountName;
 use shared::db::{admins, audit};
 use shared::domain::AdminId;
-use shared::domain::text::{lookup, password_bytes};
+use shared::domain::text::{self, password_bytes};
 use shared::http::address::ClientAddress;
 use shared::http::request::Valid;
 use shared::http::response::Json;
-use shared::{App, Result};
+use shared::{App, Code, Result};
 use utoipa::ToSchema;
 
 use crate::answers::{AdminCaller, TokenAnswer, admin_owner, issue};
@@ -23,7 +23,7 @@ use crate::login::check_password;
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangePassword {
     /// The present password.
-    #[garde(custom(lookup))]
+    #[garde(custom(text::password))]
     current_password: String,
     /// 8–71 bytes.
     #[garde(custom(password_bytes::<8>))]
@@ -76,12 +76,15 @@ async fn change(
     let account = admins::account_by_id(&app.db, id).await?;
     let owner = admin_owner(&account);
     let name = AccountName { role: owner.role, store_id: owner.store_id, name: account.username.clone() };
-    check_password(app, &name, address, body.current_password, Some(account.password_hash.clone())).await?;
+    check_password(app, name, address, body.current_password, Some(account.password_hash.clone())).await?;
     let password_hash = app.passwords.hash(body.new_password).await?;
 
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
-    let token_version = admins::set_password(&mut tx, id, &password_hash, now).await?;
+    // The password that was right may have been reset meanwhile, to shut out whoever knows it.
+    let seen = Some(account.token_version);
+    let changed = admins::set_password(&mut tx, id, seen, &password_hash, now).await?;
+    let token_version = changed.ok_or(Code::InvalidCredentials)?;
     let entry = audit::Entry {
         store_id: account.store_id,
         admin_id: id,

@@ -9,7 +9,7 @@ use shared::db::admins::Owner;
 use shared::db::tables;
 use shared::domain::StoreId;
 use shared::domain::account::Role;
-use shared::domain::text::{Trimmed, lookup, search};
+use shared::domain::text::{self, Trimmed, search};
 use shared::http::address::ClientAddress;
 use shared::http::request::Valid;
 use shared::http::response::Json;
@@ -30,7 +30,7 @@ pub(crate) struct TableLogin {
     #[garde(custom(search))]
     table_number: Trimmed,
     /// The table's password.
-    #[garde(custom(lookup))]
+    #[garde(custom(text::password))]
     password: String,
 }
 
@@ -52,7 +52,7 @@ pub(crate) async fn login(
     let account = tables::account(&app.db, body.store_id, number).await?;
     let hash = account.as_ref().map(|account| account.password_hash.clone());
     let name = AccountName { role: Role::Table, store_id: Some(body.store_id), name: number.to_owned() };
-    check_password(&app, &name, address, body.password, hash).await?;
+    check_password(&app, name, address, body.password, hash).await?;
     let account = account.ok_or(Code::InvalidCredentials)?;
     if !account.store_active {
         return Err(Code::StoreInactive.into());

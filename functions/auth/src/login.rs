@@ -3,27 +3,51 @@
 use std::net::IpAddr;
 
 use shared::auth::login_throttle::AccountName;
+use shared::db::admins;
+use shared::domain::StoreId;
+use shared::domain::account::Role;
+use shared::http::response::Json;
 use shared::{App, Code, Result};
+
+use crate::answers::{AdminCaller, TokenAnswer, admin_owner, check_active, issue};
 
 /// Check a password. `hash` is the account's, or `None` if there is no such account.
 pub(crate) async fn check_password(
     app: &App,
-    account: &AccountName,
+    account: AccountName,
     address: Option<IpAddr>,
     password: String,
     hash: Option<String>,
 ) -> Result<()> {
-    app.login_throttle.begin(account, address, app.clock.now())?;
+    let role = account.role;
+    let mut attempt = app.login_throttle.begin(account, address, app.clock.now())?;
     let turn = app.passwords.turn().await?;
-    app.login_throttle.check_address(address, app.clock.now())?;
-    let checked = turn.verify(password, hash).await;
-    match &checked {
-        Ok(()) => app.login_throttle.succeeded(account),
+    attempt.judge(app.clock.now())?;
+    let verdict = turn.verify(password, hash).await;
+    match &verdict {
+        Ok(()) => attempt.right(),
         Err(error) if error.code == Code::InvalidCredentials => {
-            app.login_throttle.failed(address, app.clock.now());
-            tracing::info!(role = %account.role, "a login was wrong");
+            attempt.wrong(app.clock.now());
+            tracing::info!(%role, "a login was wrong");
         }
         Err(_) => {}
     }
-    checked
+    verdict
+}
+
+/// Log an admin in: of a store, or, without one, a super admin.
+pub(crate) async fn log_in_admin(
+    app: &App,
+    address: Option<IpAddr>,
+    store_id: Option<StoreId>,
+    username: String,
+    password: String,
+) -> Result<Json<TokenAnswer<AdminCaller>>> {
+    let account = admins::account(&app.db, store_id, &username).await?;
+    let hash = account.as_ref().map(|account| account.password_hash.clone());
+    let role = if store_id.is_some() { Role::StoreAdmin } else { Role::SuperAdmin };
+    check_password(app, AccountName { role, store_id, name: username }, address, password, hash).await?;
+    let account = account.ok_or(Code::InvalidCredentials)?;
+    check_active(&account)?;
+    Ok(Json(issue(app, admin_owner(&account), account.token_version, account.into())?))
 }

@@ -4,18 +4,16 @@ use axum::extract::State;
 use garde::Validate;
 use serde::Deserialize;
 use shared::auth::callers::SuperAdmin;
-use shared::auth::login_throttle::AccountName;
 use shared::db::admins;
-use shared::domain::account::Role;
-use shared::domain::text::lookup;
+use shared::domain::text::{self, lookup};
 use shared::http::address::ClientAddress;
 use shared::http::request::Valid;
 use shared::http::response::Json;
-use shared::{App, Code, Result};
+use shared::{App, Result};
 use utoipa::ToSchema;
 
-use crate::answers::{AdminCaller, TokenAnswer, admin_owner, check_active, issue};
-use crate::login::check_password;
+use crate::answers::{AdminCaller, TokenAnswer};
+use crate::login::log_in_admin;
 
 /// A super admin's login.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -25,7 +23,7 @@ pub(crate) struct SuperAdminLogin {
     #[garde(custom(lookup))]
     username: String,
     /// The super admin's password.
-    #[garde(custom(lookup))]
+    #[garde(custom(text::password))]
     password: String,
 }
 
@@ -43,13 +41,7 @@ pub(crate) async fn login(
     ClientAddress(address): ClientAddress,
     Valid(body): Valid<SuperAdminLogin>,
 ) -> Result<Json<TokenAnswer<AdminCaller>>> {
-    let account = admins::account(&app.db, None, &body.username).await?;
-    let hash = account.as_ref().map(|account| account.password_hash.clone());
-    let name = AccountName { role: Role::SuperAdmin, store_id: None, name: body.username };
-    check_password(&app, &name, address, body.password, hash).await?;
-    let account = account.ok_or(Code::InvalidCredentials)?;
-    check_active(&account)?;
-    Ok(Json(issue(&app, admin_owner(&account), account.token_version, account.into())?))
+    log_in_admin(&app, address, None, body.username, body.password).await
 }
 
 /// Who the caller is.

@@ -5,6 +5,7 @@ use garde::Validate;
 use serde::Deserialize;
 use serde_json::json;
 use shared::auth::callers::StoreAdmin;
+use shared::cache::Entity;
 use shared::db::menus::{Changes, NewMenu};
 use shared::db::{audit, categories, images, menus, outbox, stores};
 use shared::domain::event::{Event, MenuChanged};
@@ -218,6 +219,9 @@ pub(crate) async fn update(
         is_available: body.is_available,
         image_id: body.image_id,
     };
+    if changes == Changes::default() && body.category_id.is_none() {
+        return Ok(Json(before));
+    }
     menus::update(&mut tx, admin.store_id, id, changes, now).await?;
     let menu = menus::find(&mut tx, admin.store_id, base_url, id).await?;
     if menu.price != before.price {
@@ -263,6 +267,8 @@ pub(crate) async fn delete(State(app): State<App>, admin: StoreAdmin, Id(id): Id
     outbox::record(&mut tx, admin.store_id, Event::MenuChanged(MenuChanged::deleted(id)), now).await?;
     tx.commit().await?;
 
+    // Archived orders lose the menu's id.
+    app.cache.drop_all(admin.store_id, Entity::OrderHistory).await;
     card_changed(&app, admin.store_id).await;
     Ok(NoContent)
 }

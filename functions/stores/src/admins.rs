@@ -87,6 +87,9 @@ pub(crate) async fn list(
     _: SuperAdmin,
     Params(params): Params<ListAdmins>,
 ) -> Result<Json<Page<Admin>>> {
+    if let Some(store_id) = params.store_id {
+        stores::find(&app.db, store_id).await?;
+    }
     let search = params.q.as_ref().map(Trimmed::as_str);
     let filter = Filter { store_id: params.store_id, is_active: params.is_active, search };
     let page = PageRequest::new(params.page, params.page_size);
@@ -108,15 +111,17 @@ pub(crate) async fn create(
     Valid(body): Valid<CreateAdmin>,
 ) -> Result<Created<Admin>> {
     match (body.role, body.store_id) {
+        (AdminRole::StoreAdmin, Some(_)) | (AdminRole::SuperAdmin, None) => {}
         (AdminRole::StoreAdmin, None) => return Err(Code::StoreIdRequired.into()),
-        (AdminRole::StoreAdmin, Some(store_id)) => drop(stores::find(&app.db, store_id).await?),
-        (AdminRole::SuperAdmin, None) => {}
         (AdminRole::SuperAdmin, Some(_)) => return Err(Error::field("store_id", "must be absent for a super admin")),
     }
     let password_hash = app.passwords.hash(body.password).await?;
     let new =
         NewAdmin { store_id: body.store_id, username: &body.username, password_hash: &password_hash, role: body.role };
     let mut tx = app.db.begin().await?;
+    if let Some(store_id) = body.store_id {
+        stores::keep(&mut tx, store_id).await?;
+    }
     let id = admins::create(&mut tx, new, app.clock.now()).await?;
     let admin = admins::find(&mut tx, id).await?;
     tx.commit().await?;
@@ -200,7 +205,7 @@ pub(crate) async fn reset_password(
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     let admin = admins::find(&mut tx, id).await?;
-    admins::set_password(&mut tx, id, &password_hash, now).await?;
+    admins::set_password(&mut tx, id, None, &password_hash, now).await?;
     let entry = audit::Entry {
         store_id: admin.store_id,
         admin_id: caller.id,

@@ -147,13 +147,13 @@ pub(crate) async fn update(
 pub(crate) async fn delete(State(app): State<App>, admin: SuperAdmin, Id(id): Id<StoreId>) -> Result<NoContent> {
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
-    stores::delete(&mut tx, id).await?;
+    let store = stores::delete(&mut tx, id).await?;
     let entry = audit::Entry {
         store_id: None,
         admin_id: admin.id,
         action: "store.delete",
         entity_id: id.to_string(),
-        details: json!({}),
+        details: json!({"store": store}),
     };
     audit::record(&mut tx, entry, now).await?;
     tx.commit().await?;

@@ -1,7 +1,7 @@
 //! `GET /api/admin/tables/{id}/order-history`.
 
 use axum::extract::State;
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 use garde::Validate;
 use serde::Deserialize;
 use shared::auth::callers::StoreAdmin;
@@ -21,10 +21,10 @@ use utoipa::IntoParams;
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListHistory {
     /// The first day, in the store's zone; by default 30 days that end with the last day.
-    #[garde(skip)]
+    #[garde(inner(custom(four_digit_year)))]
     from_date: Option<NaiveDate>,
     /// The last day; by default today.
-    #[garde(skip)]
+    #[garde(inner(custom(four_digit_year)))]
     to_date: Option<NaiveDate>,
     /// From 1.
     #[garde(custom(request::page_number))]
@@ -32,6 +32,14 @@ pub(crate) struct ListHistory {
     /// 1 to 100; 50 by default.
     #[garde(custom(request::page_size))]
     page_size: Option<i64>,
+}
+
+/// chrono reads years that neither PostgreSQL nor `YYYY-MM-DD` know.
+fn four_digit_year(date: &NaiveDate, _: &()) -> garde::Result {
+    if (1..=9999).contains(&date.year()) {
+        return Ok(());
+    }
+    Err(garde::Error::new("must be a day of the years 0001 to 9999"))
 }
 
 /// A table's archived orders by the day its sessions were closed, newest first.

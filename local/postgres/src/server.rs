@@ -89,6 +89,11 @@ impl Server {
         self.url_of(DATABASE)
     }
 
+    /// Where its data lives.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Stop, letting transactions go, as PostgreSQL's "fast" shutdown does.
     pub fn stop(mut self) -> Result<(), Trouble> {
         self.halt(Signal::INT)
@@ -227,6 +232,8 @@ fn as_user(mut command: Command, run_as: Option<RunAs>) -> Command {
 fn prepare(wanted: &Path, run_as: Option<RunAs>) -> Result<(PathBuf, File), Trouble> {
     let mut folder = make_folder(wanted, run_as)?;
     if !reachable(&folder, run_as) {
+        // Goes if it was only just made.
+        let _ = fs::remove_dir(&folder);
         let mut hasher = DefaultHasher::new();
         folder.hash(&mut hasher);
         folder = make_folder(&Path::new("/var/tmp").join(format!("table-order-{:016x}", hasher.finish())), run_as)?;

@@ -1,7 +1,6 @@
 //! Limits wrong logins: 5 in 15 minutes for an account, 20 for an address.
 
 use std::collections::VecDeque;
-use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,7 +39,14 @@ pub struct LoginThrottle(Arc<Mutex<Failures>>);
 #[derive(Debug)]
 struct Failures {
     accounts: LruCache<AccountName, VecDeque<Timestamp>>,
-    addresses: LruCache<IpAddr, VecDeque<Timestamp>>,
+    addresses: LruCache<IpAddr, Address>,
+}
+
+#[derive(Debug, Default)]
+struct Address {
+    failures: VecDeque<Timestamp>,
+    /// Passwords from there that are being looked at.
+    being_judged: usize,
 }
 
 impl Default for LoginThrottle {
@@ -51,36 +57,24 @@ impl Default for LoginThrottle {
 }
 
 impl LoginThrottle {
-    /// Begin a login. It counts against the account until [`Self::succeeded`], so that many at once are no more guesses
-    /// than one after the other.
-    pub fn begin(&self, account: &AccountName, address: Option<IpAddr>, now: Timestamp) -> Result<(), LimitReached> {
+    /// Begin a login.
+    ///
+    /// It counts against the account until there is a verdict, so that many at once are no more guesses than one after
+    /// the other. Dropped without a verdict it was no guess.
+    pub fn begin(
+        &self,
+        account: AccountName,
+        address: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<Attempt, LimitReached> {
         let mut failures = self.lock();
-        if let Some(address) = address {
-            check(&mut failures.addresses, &address, PER_ADDRESS, now)?;
+        if let Some(address) = address.and_then(|address| failures.addresses.get_mut(&address)) {
+            check(&mut address.failures, 0, PER_ADDRESS, now)?;
         }
-        check(&mut failures.accounts, account, PER_ACCOUNT, now)?;
-        failures.accounts.get_or_insert_mut(account.clone(), VecDeque::new).push_back(now);
-        Ok(())
-    }
-
-    /// Check the address again, just before the password is looked at: others from there may have failed meanwhile.
-    pub fn check_address(&self, address: Option<IpAddr>, now: Timestamp) -> Result<(), LimitReached> {
-        match address {
-            Some(address) => check(&mut self.lock().addresses, &address, PER_ADDRESS, now),
-            None => Ok(()),
-        }
-    }
-
-    /// The login was right: the account begins anew. Its address does not, or one known account would open all others.
-    pub fn succeeded(&self, account: &AccountName) {
-        self.lock().accounts.pop(account);
-    }
-
-    /// The login was wrong.
-    pub fn failed(&self, address: Option<IpAddr>, now: Timestamp) {
-        if let Some(address) = address {
-            self.lock().addresses.get_or_insert_mut(address, VecDeque::new).push_back(now);
-        }
+        let times = failures.accounts.get_or_insert_mut(account.clone(), VecDeque::new);
+        check(times, 0, PER_ACCOUNT, now)?;
+        times.push_back(now);
+        Ok(Attempt { throttle: self.clone(), account, address, begun: now, counted: true, judged: false })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Failures> {
@@ -88,18 +82,79 @@ impl LoginThrottle {
     }
 }
 
-fn check<K: Hash + Eq>(
-    failures: &mut LruCache<K, VecDeque<Timestamp>>,
-    key: &K,
+/// A login under way.
+#[derive(Debug)]
+#[must_use]
+pub struct Attempt {
+    throttle: LoginThrottle,
+    account: AccountName,
+    address: Option<IpAddr>,
+    begun: Timestamp,
+    /// It counts against the account.
+    counted: bool,
+    /// It counts among those of its address that are being judged.
+    judged: bool,
+}
+
+impl Attempt {
+    /// Take a place among those of its address that are being judged: others from there may have failed meanwhile.
+    pub fn judge(&mut self, now: Timestamp) -> Result<(), LimitReached> {
+        if let Some(address) = self.address {
+            let mut failures = self.throttle.lock();
+            let address = failures.addresses.get_or_insert_mut(address, Address::default);
+            let being_judged = address.being_judged;
+            check(&mut address.failures, being_judged, PER_ADDRESS, now)?;
+            address.being_judged += 1;
+            self.judged = true;
+        }
+        Ok(())
+    }
+
+    /// The login was right: the account begins anew. Its address does not, or one known account would open all others.
+    pub fn right(mut self) {
+        self.throttle.lock().accounts.pop(&self.account);
+        self.counted = false;
+    }
+
+    /// The login was wrong.
+    pub fn wrong(mut self, now: Timestamp) {
+        if let Some(address) = self.address {
+            let mut failures = self.throttle.lock();
+            failures.addresses.get_or_insert_mut(address, Address::default).failures.push_back(now);
+        }
+        self.counted = false;
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let mut failures = self.throttle.lock();
+        if self.counted
+            && let Some(times) = failures.accounts.get_mut(&self.account)
+            && let Some(own) = times.iter().position(|&time| time == self.begun)
+        {
+            times.remove(own);
+        }
+        if self.judged
+            && let Some(address) = self.address.and_then(|address| failures.addresses.get_mut(&address))
+        {
+            address.being_judged = address.being_judged.saturating_sub(1);
+        }
+    }
+}
+
+/// Refuse when the failures within the window, and those that may become some, have reached the limit.
+fn check(
+    failures: &mut VecDeque<Timestamp>,
+    being_judged: usize,
     most: usize,
     now: Timestamp,
 ) -> Result<(), LimitReached> {
-    let Some(times) = failures.get_mut(key) else { return Ok(()) };
-    while times.front().is_some_and(|&time| time + WINDOW <= now) {
-        times.pop_front();
+    while failures.front().is_some_and(|&time| time + WINDOW <= now) {
+        failures.pop_front();
     }
-    match times.front() {
-        Some(&oldest) if times.len() >= most => Err(LimitReached { now, until: oldest + WINDOW }),
+    match failures.front() {
+        Some(&oldest) if failures.len() + being_judged >= most => Err(LimitReached { now, until: oldest + WINDOW }),
         _ => Ok(()),
     }
 }
@@ -119,27 +174,51 @@ mod tests {
     #[test]
     fn an_account_has_five_guesses_in_fifteen_minutes_even_at_once() {
         let throttle = LoginThrottle::default();
-        for second in 0..5 {
-            throttle.begin(&account("a"), None, at(second)).unwrap();
-        }
-        let refused = throttle.begin(&account("a"), None, at(10)).unwrap_err();
+        let at_once: Vec<_> = (0..5).map(|second| throttle.begin(account("a"), None, at(second)).unwrap()).collect();
+        let refused = throttle.begin(account("a"), None, at(10)).unwrap_err();
         assert_eq!(refused.until, at(15 * 60));
-        assert!(throttle.begin(&account("b"), None, at(10)).is_ok());
-        assert!(throttle.begin(&account("a"), None, at(15 * 60 - 1)).is_err());
-        assert!(throttle.begin(&account("a"), None, at(15 * 60)).is_ok());
+        at_once.into_iter().for_each(|attempt| attempt.wrong(at(10)));
+        assert!(throttle.begin(account("b"), None, at(10)).is_ok());
+        assert!(throttle.begin(account("a"), None, at(15 * 60 - 1)).is_err());
+        assert!(throttle.begin(account("a"), None, at(15 * 60)).is_ok());
+    }
+
+    #[test]
+    fn a_login_without_a_verdict_was_no_guess() {
+        let throttle = LoginThrottle::default();
+        let address = Some("192.0.2.1".parse().unwrap());
+        for second in 0..100 {
+            let mut attempt = throttle.begin(account("a"), address, at(second)).unwrap();
+            attempt.judge(at(second)).unwrap();
+        }
     }
 
     #[test]
     fn a_right_login_clears_the_account_and_not_the_address() {
         let throttle = LoginThrottle::default();
         let address = Some("192.0.2.1".parse().unwrap());
-        for second in 0..20 {
-            throttle.begin(&account(&second.to_string()), address, at(second)).unwrap();
-            throttle.failed(address, at(second));
+        for second in 0..19 {
+            throttle.begin(account(&second.to_string()), address, at(second)).unwrap().wrong(at(second));
         }
-        throttle.succeeded(&account("19"));
-        assert!(throttle.begin(&account("new"), address, at(30)).is_err());
-        assert!(throttle.check_address(address, at(30)).is_err());
-        assert!(throttle.begin(&account("new"), Some("192.0.2.2".parse().unwrap()), at(30)).is_ok());
+        for _ in 0..4 {
+            throttle.begin(account("right"), None, at(19)).unwrap().wrong(at(19));
+        }
+        throttle.begin(account("right"), address, at(20)).unwrap().right();
+        throttle.begin(account("right"), address, at(20)).unwrap().wrong(at(20));
+        assert!(throttle.begin(account("right"), None, at(21)).is_ok());
+        assert!(throttle.begin(account("new"), address, at(21)).is_err());
+        assert!(throttle.begin(account("new"), Some("192.0.2.2".parse().unwrap()), at(21)).is_ok());
+    }
+
+    #[test]
+    fn an_address_has_twenty_guesses_even_at_once() {
+        let throttle = LoginThrottle::default();
+        let address = Some("192.0.2.1".parse().unwrap());
+        let begin = |name: usize| throttle.begin(account(&name.to_string()), address, at(0)).unwrap();
+        let mut waiting: Vec<_> = (0..30).map(begin).collect();
+        waiting.pop().unwrap().wrong(at(0));
+        let (judged, refused): (Vec<_>, Vec<_>) =
+            waiting.iter_mut().map(|attempt| attempt.judge(at(1))).partition(Result::is_ok);
+        assert_eq!((judged.len(), refused.len()), (19, 10));
     }
 }

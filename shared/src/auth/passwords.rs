@@ -16,6 +16,8 @@ pub const COST: u32 = 12;
 pub const LONGEST: usize = 71;
 /// How long a login waits for its turn before it is told to come again. Below the time-out of a write, 10 s.
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
+/// The most that are hashed at a time, on however many cores: fewer than an address may get wrong.
+const MOST_AT_WORK: usize = 16;
 /// How many may wait: what one core hashes in that time.
 const MOST_WAITING: usize = 40;
 
@@ -39,7 +41,7 @@ impl Passwords {
     /// With a work factor (4 to 31), leaving one core to everything else.
     pub fn new(cost: u32) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let at_work = cores.saturating_sub(1).max(1);
+        let at_work = cores.saturating_sub(1).clamp(1, MOST_AT_WORK);
         Self {
             cost,
             at_work: Arc::new(Semaphore::new(at_work)),

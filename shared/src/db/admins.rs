@@ -133,19 +133,28 @@ pub async fn lock_active_super_admins(db: &mut PgConnection) -> Result<HashSet<A
 }
 
 /// Give an account another password. Its older tokens stop working. Returns the new token version.
-pub async fn set_password(db: &mut PgConnection, id: AdminId, password_hash: &str, now: Timestamp) -> Result<i32> {
+///
+/// `seen` is the token version the decision rests on: `None` is returned if the account has changed since.
+pub async fn set_password(
+    db: &mut PgConnection,
+    id: AdminId,
+    seen: Option<i32>,
+    password_hash: &str,
+    now: Timestamp,
+) -> Result<Option<i32>> {
     let version = sqlx::query_scalar!(
         "update admins
-         set password_hash = $2, token_version = token_version + 1, updated_at = $3
-         where id = $1
+         set password_hash = $3, token_version = token_version + 1, updated_at = $4
+         where id = $1 and ($2::integer is null or token_version = $2)
          returning token_version",
         id as AdminId,
+        seen,
         password_hash,
         now as Timestamp,
     )
     .fetch_optional(db)
     .await?;
-    version.ok_or(Code::AdminNotFound.into())
+    Ok(version)
 }
 
 /// What an admin's login needs.

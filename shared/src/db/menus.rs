@@ -124,7 +124,7 @@ pub async fn create(db: &mut PgConnection, store_id: StoreId, new: NewMenu<'_>, 
 }
 
 /// What to change in a menu; `None` leaves it as it is, `Some(None)` takes it away.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes<'a> {
     /// A new name.
     pub name: Option<&'a str>,

@@ -90,7 +90,7 @@ pub async fn update(db: &PgPool, id: StoreId, changes: Changes<'_>, now: Timesta
            set name = coalesce($2, name),
                timezone = coalesce($3, timezone),
                is_active = coalesce($4, is_active),
-               updated_at = $5
+               updated_at = case when num_nonnulls($2, $3, $4) = 0 then updated_at else $5 end
            where id = $1
            returning id as "id: StoreId", name, timezone as "timezone: TimeZone", is_active,
                      created_at as "created_at: Timestamp", updated_at as "updated_at: Timestamp""#,
@@ -106,9 +106,25 @@ pub async fn update(db: &PgPool, id: StoreId, changes: Changes<'_>, now: Timesta
 }
 
 /// Remove an empty store; what still belongs to it is a `STORE_NOT_EMPTY`, by the foreign keys.
-pub async fn delete(db: &mut PgConnection, id: StoreId) -> Result<()> {
-    let deleted = sqlx::query!("delete from stores where id = $1", id as StoreId).execute(db).await?;
-    if deleted.rows_affected() == 0 { Err(Code::StoreNotFound.into()) } else { Ok(()) }
+pub async fn delete(db: &mut PgConnection, id: StoreId) -> Result<Store> {
+    let store = sqlx::query_as!(
+        Store,
+        r#"delete from stores
+           where id = $1
+           returning id as "id: StoreId", name, timezone as "timezone: TimeZone", is_active,
+                     created_at as "created_at: Timestamp", updated_at as "updated_at: Timestamp""#,
+        id as StoreId,
+    )
+    .fetch_optional(db)
+    .await?;
+    store.ok_or(Code::StoreNotFound.into())
+}
+
+/// Check that the store is there, and keep it from being deleted until the transaction ends.
+pub async fn keep(db: &mut PgConnection, id: StoreId) -> Result<()> {
+    let found =
+        sqlx::query!("select id from stores where id = $1 for key share", id as StoreId).fetch_optional(db).await?;
+    found.map(drop).ok_or(Code::StoreNotFound.into())
 }
 
 /// The store's time zone.

@@ -103,7 +103,7 @@ pub async fn update(
          set table_number = coalesce($3, table_number),
              password_hash = coalesce($4, password_hash),
              token_version = token_version + case when $4::text is null then 0 else 1 end,
-             updated_at = $5
+             updated_at = case when $3::text is null and $4::text is null then updated_at else $5 end
          where store_id = $1 and id = $2",
         store_id as StoreId,
         id as TableId,

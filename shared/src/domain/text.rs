@@ -53,6 +53,11 @@ pub fn lookup(text: &str, _: &()) -> garde::Result {
     refuse_controls(text, |_| false)
 }
 
+/// Request rule for a password that is compared: of any length (too long is simply wrong), without control characters.
+pub fn password(text: &str, _: &()) -> garde::Result {
+    refuse_controls(text, |_| false)
+}
+
 /// Request rule for a search text in a query string.
 pub fn search(text: &Trimmed, context: &()) -> garde::Result {
     lookup(text.as_str(), context)

@@ -3,7 +3,7 @@
 use super::feed::Feed;
 use crate::cache::{Cache, Entity};
 use crate::domain::Timestamp;
-use crate::domain::event::{Envelope, EventType};
+use crate::domain::event::{Envelope, Event};
 use crate::error::Result;
 
 /// Apply an event. Doing so twice is as good as once.
@@ -11,10 +11,12 @@ use crate::error::Result;
 /// The handler that made the change has dropped the cache already; this makes good a drop that failed. It comes first, so
 /// that whoever reacts to the event finds the new state.
 pub async fn apply(feed: &Feed, cache: &Cache, envelope: &Envelope, now: Timestamp) -> Result<()> {
-    let outdated: &[Entity] = match envelope.event.event_type() {
-        EventType::MenuChanged => &[Entity::Categories, Entity::Menus],
-        EventType::SessionCompleted => &[Entity::OrderHistory],
-        EventType::OrderCreated | EventType::OrderStatusChanged | EventType::OrderDeleted => &[],
+    let outdated: &[Entity] = match &envelope.event {
+        // Archived orders lose the id of a menu that is deleted.
+        Event::MenuChanged(change) if change.deleted => &[Entity::Categories, Entity::Menus, Entity::OrderHistory],
+        Event::MenuChanged(_) => &[Entity::Categories, Entity::Menus],
+        Event::SessionCompleted(_) => &[Entity::OrderHistory],
+        Event::OrderCreated { .. } | Event::OrderStatusChanged { .. } | Event::OrderDeleted(_) => &[],
     };
     for &entity in outdated {
         cache.drop_all(envelope.store_id, entity).await;

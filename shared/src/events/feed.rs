@@ -50,7 +50,9 @@ impl FromStr for Position {
 
     fn from_str(text: &str) -> Result<Self, NotAPosition> {
         let (epoch, sequence) = text.rsplit_once('-').ok_or(NotAPosition)?;
-        Ok(Self { epoch: epoch.into(), sequence: sequence.parse().map_err(|_| NotAPosition)? })
+        let position = Self { epoch: epoch.into(), sequence: sequence.parse().map_err(|_| NotAPosition)? };
+        // `+1` and `01` are numbers, but we never wrote them.
+        if position.to_string() == text { Ok(position) } else { Err(NotAPosition) }
     }
 }
 

@@ -18,7 +18,8 @@ use crate::http::server::Sockets;
 
 /// The client's address, if it is known.
 ///
-/// CloudFront's viewer address when CloudFront proves itself with the origin secret, else the other end of the connection.
+/// That is CloudFront's viewer address when CloudFront proves itself with the origin secret, else the other end of the connection. Of
+/// an IPv6 address only the network counts.
 /// No other header is believed: clients write what they like into `X-Forwarded-For`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress(pub Option<IpAddr>);
@@ -43,7 +44,15 @@ impl Connected<IncomingStream<'_, Sockets>> for PeerAddress {
 
 /// See [`ClientAddress`].
 pub fn client_address(headers: &HeaderMap, extensions: &Extensions, config: &Config) -> Option<IpAddr> {
-    viewer_address(headers, config).or_else(|| peer_address(extensions))
+    viewer_address(headers, config).or_else(|| peer_address(extensions)).map(network)
+}
+
+/// What stands for one client: an IPv4 address, or the /64 network that an IPv6 client has to itself.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
+        address => address,
+    }
 }
 
 fn viewer_address(headers: &HeaderMap, config: &Config) -> Option<IpAddr> {
@@ -87,6 +96,14 @@ mod tests {
         assert_eq!(address(&[("x-forwarded-for", "192.0.2.1"), ("forwarded", "for=192.0.2.1")]), peer);
         assert_eq!(address(&[viewer]), peer);
         assert_eq!(address(&[viewer, ("x-origin-secret", "guess")]), peer);
-        assert_eq!(address(&[viewer, ("x-origin-secret", "s3cret")]), Some("2001:db8::1".parse().unwrap()));
+        assert_eq!(address(&[viewer, ("x-origin-secret", "s3cret")]), Some("2001:db8::".parse().unwrap()));
+    }
+
+    #[test]
+    fn an_ipv6_client_is_its_network() {
+        let of = |address: &str| network(address.parse().unwrap()).to_string();
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(of("::ffff:192.0.2.1"), "192.0.2.1");
+        assert_eq!(of("192.0.2.1"), "192.0.2.1");
     }
 }

@@ -54,7 +54,8 @@ async fn trace(State(app): State<App>, request: Request, next: Next) -> Response
     let request_id = clock::new_uuid(app.clock.now()).to_string();
     let endpoint = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
-    let span = tracing::info_span!("request", %request_id, user_id = field::Empty);
+    // Of the highest level, so that no LOG_LEVEL takes the request's id off the lines that are left.
+    let span = tracing::error_span!("request", %request_id, user_id = field::Empty);
     let begun = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
     span.in_scope(|| {

@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use axum::Router;
 use chrono::TimeDelta;
 use secrecy::ExposeSecret;
-use sqlx::PgPool;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, PgPool};
 use tokio::sync::Notify;
 
 use crate::app::{App, Parts};
@@ -181,4 +182,17 @@ impl TestApp {
 pub fn test_keys() -> &'static NewKeys {
     static KEYS: OnceLock<NewKeys> = OnceLock::new();
     KEYS.get_or_init(|| keys::generate().unwrap())
+}
+
+/// The payloads in the outbox, in the order they were written.
+pub async fn outbox(app: &TestApp) -> Vec<Value> {
+    let payloads: Vec<String> =
+        sqlx::query_scalar("select payload from outbox order by sequence").fetch_all(app.db()).await.unwrap();
+    payloads.iter().map(|payload| serde_json::from_str(payload).unwrap()).collect()
+}
+
+/// How many rows a table has.
+pub async fn count(app: &TestApp, table: &'static str) -> i64 {
+    let sql = AssertSqlSafe(format!("select count(*) from {table}"));
+    sqlx::query_scalar(sql).fetch_one(app.db()).await.unwrap()
 }

@@ -12,7 +12,7 @@ mod place;
 
 use serde_json::{Value, json};
 use shared::domain::MenuId;
-use shared::testing::{TestApp, TestStore, TestTable};
+use shared::testing::{TestApp, TestStore, TestTable, count, outbox};
 
 /// What most tests are given: a store with a table and two menus.
 struct Given {
@@ -56,17 +56,4 @@ impl Given {
             .send()
             .await
     }
-}
-
-/// The payloads in the outbox, in the order they were written.
-async fn outbox(app: &TestApp) -> Vec<Value> {
-    let payloads: Vec<String> =
-        sqlx::query_scalar("select payload from outbox order by sequence").fetch_all(app.db()).await.unwrap();
-    payloads.iter().map(|payload| serde_json::from_str(payload).unwrap()).collect()
-}
-
-/// How many rows a table has.
-async fn count(app: &TestApp, table: &'static str) -> i64 {
-    let sql = sqlx::AssertSqlSafe(format!("select count(*) from {table}"));
-    sqlx::query_scalar(sql).fetch_one(app.db()).await.unwrap()
 }

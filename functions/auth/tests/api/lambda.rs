@@ -1,0 +1,28 @@
+//! The real binary: what it needs before it can answer.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use shared::testing::test_keys;
+use tokio::process::Command;
+
+/// Other functions do without the private key; this one alone signs.
+#[tokio::test]
+async fn refuses_to_start_without_the_private_key_and_names_it() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-private-key");
+    fs::create_dir_all(&folder).unwrap();
+    let (private, public) = (folder.join("private.pem"), folder.join("public.pem"));
+    fs::write(&public, &test_keys().public_pem).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_auth"));
+    command.env_clear().env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9").env("AWS_LAMBDA_FUNCTION_NAME", "auth");
+    command.env("DATABASE_URL", "postgres://u:p@127.0.0.1:9/d");
+    command.env("JWT_PUBLIC_KEY_PATH", &public).env("JWT_PRIVATE_KEY_PATH", &private);
+
+    let output = command.kill_on_drop(true).output();
+    let output = tokio::time::timeout(Duration::from_secs(30), output).await.unwrap().unwrap();
+
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains(private.to_str().unwrap()), "{said}");
+    assert!(!said.contains("u:p@"), "{said}");
+}
