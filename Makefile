@@ -21,8 +21,7 @@ help: ## list the tasks
 
 .PHONY: run
 run: ## start the service in one process, on port 8000 (PORT=…)
-	@echo "Building the service. The first time takes a few minutes." >&2
-	@$(LOCAL) run
+	@cargo run --package local --bin table-order-local -- run
 
 .PHONY: test
 test: $(WITH_POSTGRES) ## run every test, on a PostgreSQL of their own
@@ -76,11 +75,12 @@ format: ## format the code
 
 .PHONY: format-check
 format-check:
+	@echo "Checking the format." >&2
 	@cargo fmt --all --check
 
 .PHONY: lint
 lint: ## warnings are errors
-	@cargo clippy --quiet --workspace --all-targets --all-features -- --deny warnings
+	@cargo clippy --workspace --all-targets --all-features -- --deny warnings
 
 .PHONY: queries-check
 queries-check: learn-queries
@@ -88,10 +88,12 @@ queries-check: learn-queries
 
 .PHONY: deny
 deny: $(CARGO_DENY) ## licences, sources and duplicates of dependencies
+	@echo "Checking the dependencies." >&2
 	@$(CARGO_DENY) --log-level error check bans licenses sources
 
 .PHONY: learn-queries
 learn-queries: $(WITH_POSTGRES)
+	@echo "Checking the queries against PostgreSQL." >&2
 	@rm -rf $(TARGET)/queries && mkdir -p $(TARGET)/queries
 	@touch shared/src/lib.rs
 	@$(LEARN_QUERIES)
@@ -99,8 +101,8 @@ learn-queries: $(WITH_POSTGRES)
 # Knows nothing of the service, so it can be built while the service's queries are being changed.
 .PHONY: $(WITH_POSTGRES)
 $(WITH_POSTGRES):
-	@cargo build --quiet --package private-postgres
+	@cargo build --package private-postgres
 
 $(CARGO_DENY):
 	@echo "Building cargo-deny $(CARGO_DENY_VERSION), once. This takes some minutes." >&2
-	@cargo install --quiet --locked --root $(TARGET)/tools --version $(CARGO_DENY_VERSION) cargo-deny
+	@cargo install --locked --root $(TARGET)/tools --version $(CARGO_DENY_VERSION) cargo-deny

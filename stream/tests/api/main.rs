@@ -8,6 +8,7 @@ mod events;
 mod opening;
 mod outbox;
 mod replay;
+mod sockets;
 mod tickets;
 
 use std::time::Duration;
