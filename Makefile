@@ -25,9 +25,11 @@ run: ## start the service in one process, on port 8000 (PORT=…)
 
 .PHONY: test
 test: $(WITH_POSTGRES) ## run every test, on a PostgreSQL of their own
-	@$(WITH_POSTGRES) cargo test --workspace --all-features 2>&1 | tee $(TARGET)/test.log
-	@awk '/^test result:/ {passed += $$4; failed += $$6; ignored += $$8} \
-		END {printf "\n%d passed, %d failed, %d skipped\n", passed, failed, ignored}' $(TARGET)/test.log
+	@status=0; \
+	$(WITH_POSTGRES) cargo test --workspace --all-features --no-fail-fast 2>&1 | tee $(TARGET)/test.log || status=$$?; \
+	awk '/^test result:/ {passed += $$4; failed += $$6; ignored += $$8} \
+		END {printf "\n%d passed, %d failed, %d skipped\n", passed, failed, ignored}' $(TARGET)/test.log; \
+	exit $$status
 
 .PHONY: check
 check: format-check lint queries-check deny ## what CI checks besides the tests
@@ -51,7 +53,7 @@ migration: ## begin a migration: make migration NAME=add_something
 	done
 
 .PHONY: seed
-seed: ## add the demo data that is missing
+seed: ## add the demo stores that are missing
 	@$(LOCAL) seed
 
 .PHONY: reset

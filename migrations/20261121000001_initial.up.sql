@@ -1,6 +1,6 @@
 -- The whole schema of the first version. Constraints are named: `shared::error` maps the ones a client can break to
--- error codes. Times come from the application's clock. Composite keys `(store_id, id)` let a foreign key prove that
--- both ends belong to one store.
+-- error codes. Times come from the application's clock. Where a foreign key is composite, `(store_id, …)`, it also proves
+-- that both ends belong to one store.
 
 create table stores (
     id uuid not null,

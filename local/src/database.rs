@@ -87,8 +87,8 @@ impl Database {
 }
 
 /// Drop the private database.
-pub(crate) fn reset() -> Result<(), Trouble> {
-    Server::reset(&folder())?;
+pub(crate) async fn reset() -> Result<(), Trouble> {
+    Server::reset(&folder()).await?;
     eprintln!("Dropped the private database.");
     Ok(())
 }

@@ -8,7 +8,7 @@ use shared::db::menus::NewMenu;
 use shared::db::{admins, categories, menus, stores, tables};
 use shared::domain::account::AdminRole;
 use shared::domain::store::TimeZone;
-use shared::domain::{StoreId, Timestamp};
+use shared::domain::{MenuId, StoreId, Timestamp};
 use shared::{Code, Error, Result};
 use sqlx::{PgConnection, PgPool};
 use uuid::{Uuid, uuid};
@@ -104,12 +104,21 @@ pub const STORES: [DemoStore; 2] = [
     },
 ];
 
-/// Add what is missing of the demo data. Refused in production.
+/// Add the demo stores and the super admin that are missing. Refused in production.
 pub async fn seed(db: &PgPool, app_env: AppEnv, clock: &Clock) -> Result<(), String> {
     if app_env == AppEnv::Production {
         return Err("demo data does not belong into production (APP_ENV=production)".to_owned());
     }
-    add_all(db, clock.now()).await.map_err(|error| format!("the demo data cannot be added: {error}"))
+    add_all(db, clock.now()).await.map_err(|error| match error.code {
+        Code::UsernameAlreadyExists => "there is no demo data: one of its usernames is taken".to_owned(),
+        _ => format!("the demo data cannot be added: {error}"),
+    })
+}
+
+/// A menu that can be ordered in the first demo store.
+pub async fn available_menu(db: &PgPool) -> Option<MenuId> {
+    let menus = menus::list(db, StoreId(STORES[0].id), "", None).await.ok()?;
+    menus.into_iter().find(|menu| menu.is_available).map(|menu| menu.id)
 }
 
 async fn add_all(db: &PgPool, now: Timestamp) -> Result<()> {

@@ -6,13 +6,13 @@ mod database;
 mod environment;
 mod welcome;
 
-use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use local::{demo, serve};
 use shared::auth::keys;
+use shared::auth::tokens::Tokens;
 use shared::clock::Clock;
 use shared::config::{AppEnv, Config};
 use shared::db::{self, PoolSize};
@@ -49,88 +49,122 @@ enum Task {
     Keys,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match carry_out(Cli::parse().task.unwrap_or(Task::Run)).await {
+fn main() -> ExitCode {
+    match carry_out(Cli::parse().task.unwrap_or(Task::Run)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(trouble) => {
-            eprintln!("table-order: {trouble}");
+            // Nobody may be reading any more.
+            let _ = writeln!(io::stderr(), "table-order: {trouble}");
             ExitCode::FAILURE
         }
     }
 }
 
-async fn carry_out(task: Task) -> Result<(), Trouble> {
+fn carry_out(task: Task) -> Result<(), Trouble> {
+    // Before there are threads that could be reading the environment.
     environment::load()?;
     let config = Config::from_env()?;
-    match task {
-        Task::Run => run(config).await,
-        Task::Migrate => {
-            let database = Database::open(&config).await?;
-            let migrated = database.migrate().await;
-            database.close()?;
-            Ok(migrated?)
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let stopped = stop_on_signal()?;
+        match task {
+            Task::Run => run(config, stopped).await,
+            Task::Migrate => unless(stopped, with_database(&config, Database::migrate)).await,
+            Task::MigrateDown => unless(stopped, with_database(&config, Database::migrate_down)).await,
+            Task::Seed => unless(stopped, with_database(&config, async |database| seed(&config, database).await)).await,
+            Task::Reset => database::reset().await,
+            Task::Keys => make_keys(&config),
         }
-        Task::MigrateDown => {
-            let database = Database::open(&config).await?;
-            let undone = database.migrate_down().await;
-            database.close()?;
-            Ok(undone?)
-        }
-        Task::Seed => {
-            let database = Database::open(&config).await?;
-            let pool = db::connect(db::connect_options(&database.url)?, PoolSize::LAMBDA);
-            let seeded = demo::seed(&pool, config.app_env, &Clock::system()).await;
-            pool.close().await;
-            database.close()?;
-            Ok(seeded?)
-        }
-        Task::Reset => database::reset(),
-        Task::Keys => make_keys(&config),
+    })
+}
+
+/// Do something, unless it is interrupted: what it holds, a private server among it, is then let go.
+async fn unless<T>(stopped: CancellationToken, work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    tokio::select! {
+        done = work => done,
+        () = stopped.cancelled() => Err("interrupted".into()),
     }
 }
 
-async fn run(config: Config) -> Result<(), Trouble> {
-    let address = (config.host, config.port);
-    let listener = TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            let (port, next) = (config.port, config.port.wrapping_add(1));
-            format!("port {port} is taken: stop what uses it, or choose another with PORT={next} make run")
-        }
-        _ => format!("{}:{} cannot be listened on: {error}", address.0, address.1),
-    })?;
+async fn with_database(
+    config: &Config,
+    work: impl AsyncFnOnce(&Database) -> Result<(), Trouble>,
+) -> Result<(), Trouble> {
+    let database = Database::open(config).await?;
+    let done = work(&database).await;
+    database.close()?;
+    done
+}
+
+async fn seed(config: &Config, database: &Database) -> Result<(), Trouble> {
+    if config.app_env != AppEnv::Production {
+        database.migrate().await?;
+    }
+    let pool = db::connect(db::connect_options(&database.url)?, PoolSize::LAMBDA);
+    let seeded = demo::seed(&pool, config.app_env, &Clock::system()).await;
+    pool.close().await;
+    Ok(seeded?)
+}
+
+async fn run(config: Config, stopped: CancellationToken) -> Result<(), Trouble> {
+    let listener = listen(&config).await?;
     telemetry::init(config.log_level);
-    if !config.jwt_private_key_path.exists() && config.jwt_public_keys.is_none() && config.app_env != AppEnv::Production
-    {
+    let production = config.app_env == AppEnv::Production;
+    let keys_are_files = config.jwt_public_keys.is_none();
+    if keys_are_files && !production && !config.jwt_private_key_path.exists() {
         make_keys(&config)?;
     }
-    let stopped = stop_on_signal()?;
-    let database = Database::open(&config).await?;
-    database.migrate().await?;
+    let tokens = Tokens::from_config(&config, true)?;
     let clock = Clock::system();
-    let pool = db::connect(db::connect_options(&database.url)?, PoolSize::LOCAL);
-    if config.app_env != AppEnv::Production {
-        demo::seed(&pool, config.app_env, &clock).await?;
+    let (database, pool) = unless(stopped.clone(), async {
+        let database = Database::open(&config).await?;
+        database.migrate().await?;
+        let pool = db::connect(db::connect_options(&database.url)?, PoolSize::LOCAL);
+        Ok((database, pool))
+    })
+    .await?;
+    if !production {
+        // Somebody's own database may hold the same names already: the service is no worse for it.
+        if let Err(trouble) =
+            unless(stopped.clone(), async { Ok(demo::seed(&pool, config.app_env, &clock).await?) }).await
+        {
+            eprintln!("{trouble}");
+        }
     }
-    welcome::print(&config, &database, listener.local_addr()?);
-    let served = serve::serve(config, pool, clock, listener, stopped).await;
+    let menu = if production { None } else { demo::available_menu(&pool).await };
+    welcome::print(&config, &database, listener.local_addr()?, menu);
+    let served = serve::serve(config, tokens, pool, clock, listener, stopped).await;
     database.close()?;
     served
 }
 
-/// A token that is cancelled by Ctrl-C, or when the process is told to end.
+async fn listen(config: &Config) -> Result<TcpListener, Trouble> {
+    let (host, port) = (config.host, config.port);
+    let listener = TcpListener::bind((host, port)).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            let next = port.wrapping_add(1);
+            format!("port {port} is taken: stop what uses it, or choose another with PORT={next} make run")
+        }
+        _ => format!("{host}:{port} cannot be listened on: {error}"),
+    })?;
+    Ok(listener)
+}
+
+/// A token that is cancelled by Ctrl-C, when the terminal is closed, or when the process is told to end.
 fn stop_on_signal() -> Result<CancellationToken, Trouble> {
     let stopped = CancellationToken::new();
     let token = stopped.clone();
-    let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut hung_up = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         tokio::select! {
             _ = interrupted.recv() => {}
             _ = terminated.recv() => {}
+            _ = hung_up.recv() => {}
         }
         token.cancel();
         // Nobody may be reading any more; that must not keep the service from stopping.
-        let _ = writeln!(std::io::stderr(), "\nStopping.");
+        let _ = writeln!(io::stderr(), "\nStopping.");
     });
     Ok(stopped)
 }
@@ -142,7 +176,6 @@ fn make_keys(config: &Config) -> Result<(), Trouble> {
         return Err(format!("{} is there already: move it away to make new keys", there.display()).into());
     }
     keys::write_new(private, public).map_err(|error| format!("the keys cannot be written: {error}"))?;
-    let size = fs::metadata(private)?.len();
-    eprintln!("Made keys: {} ({size} bytes, keep it secret) and {}.", private.display(), public.display());
+    eprintln!("Made keys: {} (keep it secret) and {}.", private.display(), public.display());
     Ok(())
 }

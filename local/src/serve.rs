@@ -31,6 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Serve everything until `stopped`.
 pub async fn serve(
     config: Config,
+    tokens: Tokens,
     db: PgPool,
     clock: Clock,
     listener: TcpListener,
@@ -45,7 +46,7 @@ pub async fn serve(
     let app = App::new(Parts {
         clock,
         db: db.clone(),
-        tokens: Tokens::from_config(&config, true)?,
+        tokens,
         passwords: Passwords::new(passwords::COST),
         owners: Owners::default(),
         limiter: Limiter::new(config.rate_limit_per_minute),

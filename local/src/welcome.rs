@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 
 use local::demo::{STORES, SUPER_ADMIN, TABLE_PASSWORD};
 use shared::config::{AppEnv, Config};
+use shared::domain::MenuId;
 
 use crate::database::Database;
 
-/// Print it.
-pub(crate) fn print(config: &Config, database: &Database, address: SocketAddr) {
+/// Print it. `menu` can be ordered in the first demo store; without it there is no demo data to try.
+pub(crate) fn print(config: &Config, database: &Database, address: SocketAddr, menu: Option<MenuId>) {
     let url = format!("http://{address}");
     let database = match database.private_folder() {
         Some(folder) => format!("private, in {} (`make reset` drops it)", folder.display()),
@@ -24,9 +25,7 @@ pub(crate) fn print(config: &Config, database: &Database, address: SocketAddr) {
     println!("  Keys       {url}/.well-known/jwks.json");
     println!("  Database   {database}");
     println!();
-    if config.app_env == AppEnv::Production {
-        return;
-    }
+    let Some(menu) = menu.filter(|_| config.app_env != AppEnv::Production) else { return };
     let row = |login: &str, store_id: &str, name: &str, password: &str| {
         println!("  {login:<14}{store_id:<38}{name:<14}{password}");
     };
@@ -58,7 +57,7 @@ pub(crate) fn print(config: &Config, database: &Database, address: SocketAddr) {
     println!("curl -s {url}/api/customer/menus -H \"authorization: Bearer $TABLE\"");
     println!(
         "curl -s {url}/api/customer/orders -H \"authorization: Bearer $TABLE\" -H 'content-type: application/json' \
-         -d '{{\"items\":[{{\"menu_id\":1,\"quantity\":2}}]}}'"
+         -d '{{\"items\":[{{\"menu_id\":{menu},\"quantity\":2}}]}}'"
     );
     println!();
 }

@@ -7,7 +7,6 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
 
 use axum::http::HeaderValue;
 use chrono::TimeDelta;
@@ -139,7 +138,10 @@ impl std::error::Error for ConfigError {}
 impl Config {
     /// Read the process's environment.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::read(&std::env::vars().collect())
+        // A variable that is no text is none of ours.
+        let texts =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Self::read(&texts.collect())
     }
 
     /// Read these variables. An empty value counts as none.
@@ -192,9 +194,6 @@ impl Config {
         config().ok_or(ConfigError(read.mistakes))
     }
 }
-
-/// How long a query may take before PostgreSQL ends it: beyond the longest request, 10 s, nobody waits for the answer.
-pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 struct Reader<'a> {
     variables: &'a HashMap<String, String>,

@@ -205,11 +205,15 @@ impl From<sqlx::Error> for Error {
                 if let Some((_, code)) = named {
                     return (*code).into();
                 }
-                match database.code().as_deref() {
+                let code = database.code().unwrap_or_default();
+                let (table, constraint) = (database.table().unwrap_or("-"), database.constraint().unwrap_or("-"));
+                // PostgreSQL's own details are left out: they may quote a whole row, password hash and all.
+                let said = format!("{code} {} (table {table}, constraint {constraint})", database.message());
+                match &*code {
                     // Ended by `statement_timeout` or `lock_timeout`.
-                    Some("57014" | "55P03") => Self { source: Some(error.into()), ..Code::Timeout.into() },
-                    Some(code) if PASSING.iter().any(|class| code.starts_with(class)) => Self::unavailable(error),
-                    _ => Self::internal(error),
+                    "57014" | "55P03" => Self { source: Some(said.into()), ..Code::Timeout.into() },
+                    code if PASSING.iter().any(|class| code.starts_with(class)) => Self::unavailable(said),
+                    _ => Self::internal(said),
                 }
             }
             _ => Self::internal(error),
@@ -218,7 +222,7 @@ impl From<sqlx::Error> for Error {
 }
 
 impl From<serde_json::Error> for Error {
-    /// Our own values that could not be written or read back; what clients send is read in `http::valid`.
+    /// Our own values that could not be written or read back; what clients send is read in `http::request`.
     fn from(error: serde_json::Error) -> Self {
         Self::internal(error)
     }

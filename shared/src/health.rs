@@ -1,10 +1,10 @@
 //! Whether everything the service needs is there.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -55,10 +55,11 @@ impl Health {
 pub struct HealthCheck(Mutex<Option<(Timestamp, Health)>>);
 
 impl HealthCheck {
-    /// The answer, at most 5 s old.
+    /// The answer, at most 5 s old. Whoever asks while it is being found out waits for it and does not ask again.
     pub async fn check(&self, app: &App) -> Health {
+        let mut last = self.0.lock().await;
         let now = app.clock.now();
-        if let Some((checked_at, health)) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        if let Some((checked_at, health)) = &*last
             && now < *checked_at + LIFE
         {
             return health.clone();
@@ -85,7 +86,7 @@ impl HealthCheck {
             status: if good { OK } else { "degraded" }.to_owned(),
             checks: Checks { database: database.to_owned(), redis: redis.to_owned(), rabbitmq: rabbitmq.to_owned() },
         };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, health.clone()));
+        *last = Some((now, health.clone()));
         health
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use shared::auth::owners::judge;
-use shared::db::admins::{self, Owner};
+use shared::db::owners::{self, Owner};
 use shared::{App, Result};
 
 use crate::Streams;
@@ -38,7 +38,7 @@ impl Streams {
         if owners.is_empty() {
             return Ok(());
         }
-        let standings = admins::standings(&app.db, &owners).await?;
+        let standings = owners::standings(&app.db, &owners).await?;
         let standings: HashMap<_, _> = owners.into_iter().zip(standings).collect();
         for stream in self.open().values() {
             let standing = stream.claims.owner().and_then(|owner| standings.get(&owner));

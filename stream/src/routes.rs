@@ -13,6 +13,7 @@ use shared::auth::tokens::Claims;
 use shared::domain::account::Role;
 use shared::http::request::Params;
 use shared::{App, Code, Result};
+use tracing::{Span, field};
 use utoipa::IntoParams;
 
 use crate::Streams;
@@ -38,7 +39,7 @@ pub(crate) struct OpenStream {
     params(OpenStream, ("Last-Event-ID" = Option<String>, Header)),
     responses((status = 200, content_type = "text/event-stream", body = String)),
 )]
-#[tracing::instrument(name = "stream.open_for_guest", skip_all)]
+#[tracing::instrument(name = "stream.open_for_guest", skip_all, fields(user_id = field::Empty))]
 pub(crate) async fn for_guest(
     State(app): State<App>,
     Extension(streams): Extension<Streams>,
@@ -57,7 +58,7 @@ pub(crate) async fn for_guest(
     params(OpenStream, ("Last-Event-ID" = Option<String>, Header)),
     responses((status = 200, content_type = "text/event-stream", body = String)),
 )]
-#[tracing::instrument(name = "stream.open_for_store", skip_all)]
+#[tracing::instrument(name = "stream.open_for_store", skip_all, fields(user_id = field::Empty))]
 pub(crate) async fn for_store_admin(
     State(app): State<App>,
     Extension(streams): Extension<Streams>,
@@ -81,6 +82,8 @@ async fn caller(app: &App, headers: &HeaderMap, ticket: Option<String>, role: Ro
     if claims.role != role {
         return Err(Code::InsufficientPermissions.into());
     }
+    // Whoever comes with a ticket has no header that would have told the log.
+    Span::current().record("user_id", claims.sub.as_str());
     app.owners.check_now(&app.db, &claims, now).await?;
     Ok(claims)
 }

@@ -227,7 +227,7 @@ fn question(method: &Method, path: &str, about: &Ids) -> (String, Option<Value>,
     }
 }
 
-/// Everything the database holds of a store, and everything cached of it.
+/// Everything the database holds under a store's id.
 async fn contents(app: &TestApp, store: &TestStore) -> Vec<String> {
     let mut contents = Vec::new();
     for table in [

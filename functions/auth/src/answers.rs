@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 use shared::auth::tokens::Claims;
-use shared::db::admins::{AdminAccount, Owner};
+use shared::db::admins::AdminAccount;
+use shared::db::owners::Owner;
 use shared::db::tables::TableAccount;
 use shared::domain::account::{AdminRole, Role};
 use shared::domain::{AdminId, SessionId, StoreId, TableId};

@@ -5,11 +5,11 @@ use garde::Validate;
 use serde::Deserialize;
 use shared::auth::callers::Guest;
 use shared::auth::login_throttle::AccountName;
-use shared::db::admins::Owner;
+use shared::db::owners::Owner;
 use shared::db::tables;
 use shared::domain::StoreId;
 use shared::domain::account::Role;
-use shared::domain::text::{self, Trimmed, search};
+use shared::domain::text::{self, Trimmed, trimmed_lookup};
 use shared::http::address::ClientAddress;
 use shared::http::request::Valid;
 use shared::http::response::Json;
@@ -27,7 +27,7 @@ pub(crate) struct TableLogin {
     #[garde(skip)]
     store_id: StoreId,
     /// The table's number.
-    #[garde(custom(search))]
+    #[garde(custom(trimmed_lookup))]
     table_number: Trimmed,
     /// The table's password.
     #[garde(custom(text::password))]

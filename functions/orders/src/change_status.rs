@@ -43,9 +43,9 @@ pub(crate) async fn change_status(
     Id(id): Id<OrderId>,
     Valid(body): Valid<ChangeStatus>,
 ) -> Result<Json<Order>> {
-    let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     let mut order = orders::lock(&mut tx, admin.store_id, id).await?;
+    let now = app.clock.now();
     if body.version.is_some_and(|version| version != order.version) {
         return Err(Error::with_details(Code::VersionConflict, json!({"current": order})));
     }

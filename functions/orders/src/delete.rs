@@ -5,7 +5,7 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::auth::callers::StoreAdmin;
-use shared::db::{audit, orders, outbox};
+use shared::db::{audit, orders, outbox, tables};
 use shared::domain::OrderId;
 use shared::domain::event::{Event, OrderDeleted};
 use shared::domain::text::{Trimmed, lines};
@@ -48,10 +48,13 @@ pub(crate) async fn delete(
     Id(id): Id<OrderId>,
     Params(params): Params<DeleteOrder>,
 ) -> Result<Json<DeletedOrder>> {
-    let now = app.clock.now();
     let reason = params.reason.and_then(Trimmed::non_empty);
     let mut tx = app.db.begin().await?;
+    // The table first: no other order of the session may come or go while the rest is summed up.
+    let table_id = orders::find(&mut *tx, admin.store_id, id).await?.table_id;
+    tables::lock(&mut tx, admin.store_id, table_id).await?;
     let order = orders::lock(&mut tx, admin.store_id, id).await?;
+    let now = app.clock.now();
     order.can_delete()?;
     let table_total = orders::delete(&mut tx, admin.store_id, &order).await?;
     let entry = audit::Entry {

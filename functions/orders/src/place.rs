@@ -82,7 +82,6 @@ pub(crate) async fn place(
     IdempotencyKey(key): IdempotencyKey,
     Valid(body): Valid<PlaceOrder>,
 ) -> Result<impl IntoResponse> {
-    let now = app.clock.now();
     let request_hash = body.hash()?;
     let note = body.note.clone().and_then(Trimmed::non_empty);
     let lines = body.into_lines();
@@ -90,6 +89,7 @@ pub(crate) async fn place(
 
     let mut tx = app.db.begin().await?;
     let table = tables::lock(&mut tx, guest.store_id, guest.table_id).await?;
+    let now = app.clock.now();
     let menu_ids = order::menu_ids(&lines);
     let basis = orders::basis(&mut tx, guest.store_id, guest.table_id, key.as_deref(), &menu_ids, now).await?;
     if let Some(first) = basis.first_answer {

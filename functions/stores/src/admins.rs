@@ -5,11 +5,12 @@ use garde::Validate;
 use serde::Deserialize;
 use serde_json::json;
 use shared::auth::callers::SuperAdmin;
-use shared::db::admins::{Filter, NewAdmin, Owner};
+use shared::db::admins::{Filter, NewAdmin};
+use shared::db::owners::Owner;
 use shared::db::{admins, audit, stores};
 use shared::domain::account::{Admin, AdminRole};
 use shared::domain::page::{Page, PageRequest};
-use shared::domain::text::{Trimmed, password_bytes, search};
+use shared::domain::text::{Trimmed, password_bytes, trimmed_lookup};
 use shared::domain::{AdminId, StoreId};
 use shared::http::request::{self, Id, Params, Valid};
 use shared::http::response::{Created, Json, NoContent};
@@ -27,7 +28,7 @@ pub(crate) struct ListAdmins {
     #[garde(skip)]
     is_active: Option<bool>,
     /// Those whose username contains this.
-    #[garde(inner(custom(search)))]
+    #[garde(inner(custom(trimmed_lookup)))]
     #[param(value_type = Option<String>)]
     q: Option<Trimmed>,
     /// From 1.

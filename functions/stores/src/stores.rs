@@ -10,7 +10,7 @@ use shared::db::{audit, stores};
 use shared::domain::StoreId;
 use shared::domain::page::{Page, PageRequest};
 use shared::domain::store::{Store, TimeZone};
-use shared::domain::text::{Trimmed, given, line, search};
+use shared::domain::text::{Trimmed, given, line, trimmed_lookup};
 use shared::http::request::{self, Id, Params, Valid};
 use shared::http::response::{Created, Json, NoContent};
 use shared::{App, Result, clock};
@@ -21,7 +21,7 @@ use utoipa::{IntoParams, ToSchema};
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListStores {
     /// Those whose name contains this.
-    #[garde(inner(custom(search)))]
+    #[garde(inner(custom(trimmed_lookup)))]
     #[param(value_type = Option<String>)]
     q: Option<Trimmed>,
     /// From 1.

@@ -55,10 +55,11 @@ pub(crate) async fn complete_session(
     body: Option<Valid<CompleteSession>>,
 ) -> Result<Json<CompletedSession>> {
     let body = body.map(|Valid(body)| body).unwrap_or_default();
-    let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     let table = tables::lock(&mut tx, admin.store_id, id).await?;
     let open = sessions::find_open(&mut tx, admin.store_id, id).await?.ok_or(Code::SessionNotFound)?;
+    // The session may have been opened while we waited, by a process whose clock is ahead of ours.
+    let now = app.clock.now().max(open.started_at);
     let archived = sessions::lock_orders(&mut tx, admin.store_id, open.id).await?;
     if body.require_finished && archived.unfinished_count > 0 {
         let details = json!({"unfinished_count": archived.unfinished_count});

@@ -5,7 +5,7 @@ use garde::Validate;
 use serde::Deserialize;
 use serde_json::json;
 use shared::auth::callers::StoreAdmin;
-use shared::db::admins::Owner;
+use shared::db::owners::Owner;
 use shared::db::{audit, tables};
 use shared::domain::account::Role;
 use shared::domain::table::Table;

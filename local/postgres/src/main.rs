@@ -28,29 +28,42 @@ async fn main() -> ExitCode {
 async fn run() -> Result<ExitCode, Trouble> {
     let mut arguments = env::args_os().skip(1);
     let program = arguments.next().ok_or_else(|| Trouble("name a command to run".to_owned()))?;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let folder = target.join("with-postgres").join(std::process::id().to_string());
-    let server = Server::start(&folder, Durability::None).await?;
-    let url = server.url();
-    migrate(&url, &root.join("migrations")).await?;
-    let mut command = Command::new(program);
-    command.args(arguments).env("DATABASE_URL", &url).kill_on_drop(true);
     let failed = |error| Trouble(format!("the command cannot be run: {error}"));
-    let mut child = command.spawn().map_err(failed)?;
-    // Ctrl-C on a terminal reaches the command too: wait for it, then clear up.
     let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut hung_up = signal(SignalKind::hangup()).map_err(failed)?;
+    // Dropped half-way, the server stops and its folder goes.
+    let server = tokio::select! {
+        server = start() => server?,
+        _ = interrupted.recv() => return Ok(ExitCode::FAILURE),
+        _ = terminated.recv() => return Ok(ExitCode::FAILURE),
+        _ = hung_up.recv() => return Ok(ExitCode::FAILURE),
+    };
+    let mut command = Command::new(program);
+    let mut child = command.args(arguments).env("DATABASE_URL", server.url()).spawn().map_err(failed)?;
     let status = loop {
         tokio::select! {
             status = child.wait() => break status.map_err(failed)?,
+            // Ctrl-C on a terminal, and its end, reach the command too: wait for it, then clear up.
             _ = interrupted.recv() => {}
+            _ = hung_up.recv() => {}
             _ = terminated.recv() => child.start_kill().map_err(failed)?,
         }
     };
-    server.stop_and_remove()?;
+    server.stop()?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// A server with a migrated database, in a folder that goes with it.
+async fn start() -> Result<Server, Trouble> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let folders = target.join("with-postgres");
+    Server::sweep(&folders).await?;
+    let server = Server::start(&folders.join(std::process::id().to_string()), Durability::None).await?;
+    migrate(&server.url(), &root.join("migrations")).await?;
+    Ok(server)
 }
 
 async fn migrate(url: &str, migrations: &Path) -> Result<(), Trouble> {

@@ -30,13 +30,14 @@ pub enum Durability {
     None,
 }
 
-/// A running server in a folder of its own. Stopped when dropped.
+/// A running server in a folder of its own. Stopped when dropped; without durability its folder goes, too.
 #[derive(Debug)]
 pub struct Server {
     process: Child,
     folder: PathBuf,
     port: u16,
     password: String,
+    durability: Durability,
     // Held as long as the server runs: one server in a folder.
     _lock: File,
 }
@@ -59,29 +60,34 @@ impl Server {
         let data = folder.join("data");
         let password = password(&folder, run_as)?;
         if data.join("PG_VERSION").exists() {
-            stop_left_over(&programs, &data, run_as);
+            stop_left_over(&programs, &folder, run_as).await;
         } else {
             initialise(&programs, &folder, run_as)?;
         }
         let port = free_port()?;
-        let log_path = folder.join("postgres.log");
-        let log = File::create(&log_path).map_err(trouble("the log of PostgreSQL cannot be written"))?;
-        let mut command = as_user(programs.command("postgres"), run_as);
-        command.arg("-D").arg(&data);
-        for setting in settings(port, durability) {
-            command.arg("-c").arg(setting);
+        let process = launch(&programs, &folder, port, durability, run_as)?;
+        let mut server = Self { process, folder, port, password, durability, _lock: lock };
+        // A port that was free may be somebody's by the time PostgreSQL asks for it.
+        for _ in 0..3 {
+            if server.wait_until_ready().await? {
+                return Ok(server);
+            }
+            server.port = free_port()?;
+            server.process = launch(&programs, &server.folder, server.port, durability, run_as)?;
         }
-        let process = command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().map_err(trouble("the log of PostgreSQL cannot be written"))?)
-            .stderr(log)
-            // Ctrl-C on the terminal is for us: we stop the server when requests are done.
-            .process_group(0)
-            .spawn()
-            .map_err(trouble("PostgreSQL cannot be started"))?;
-        let mut server = Self { process, folder, port, password, _lock: lock };
-        server.wait_until_ready(&log_path).await?;
-        Ok(server)
+        Err(Trouble("PostgreSQL finds no free port".to_owned()))
+    }
+
+    /// Clear what killed servers have left in the folders below `parent`.
+    pub async fn sweep(parent: &Path) -> Result<(), Trouble> {
+        let Ok(folders) = fs::read_dir(parent) else { return Ok(()) };
+        for folder in folders.flatten().map(|entry| entry.path()) {
+            let free = File::open(folder.join("lock")).is_ok_and(|lock| lock.try_lock().is_ok());
+            if free {
+                Self::reset(&folder).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The URL of the service's database.
@@ -94,34 +100,34 @@ impl Server {
         &self.folder
     }
 
-    /// Stop, letting transactions go, as PostgreSQL's "fast" shutdown does.
+    /// Stop. Transactions are let go, as in PostgreSQL's "fast" shutdown, or without durability at once.
     pub fn stop(mut self) -> Result<(), Trouble> {
-        self.halt(Signal::INT)
-    }
-
-    /// Stop at once and remove the folder with all data.
-    pub fn stop_and_remove(mut self) -> Result<(), Trouble> {
-        self.halt(Signal::QUIT)?;
-        fs::remove_dir_all(&self.folder).map_err(trouble(format!("{} cannot be removed", self.folder.display())))
+        match self.durability {
+            Durability::Full => self.halt(Signal::INT),
+            Durability::None => {
+                self.halt(Signal::QUIT)?;
+                remove(&self.folder)
+            }
+        }
     }
 
     /// Remove the data in `folder`, stopping a server that was left running there.
-    pub fn reset(folder: &Path) -> Result<(), Trouble> {
+    pub async fn reset(folder: &Path) -> Result<(), Trouble> {
         let run_as = run_as()?;
-        let (folder, lock) = prepare(folder, run_as)?;
-        let data = folder.join("data");
+        let (folder, _lock) = prepare(folder, run_as)?;
         if let Some(programs) = Programs::find() {
-            stop_left_over(&programs, &data, run_as);
+            stop_left_over(&programs, &folder, run_as).await;
         }
-        drop(lock);
-        fs::remove_dir_all(&folder).map_err(trouble(format!("{} cannot be removed", folder.display())))
+        remove(&folder)
     }
 
     fn url_of(&self, database: &str) -> String {
-        format!("postgres://{USER}:{}@127.0.0.1:{}/{database}", self.password, self.port)
+        url(&self.password, self.port, database)
     }
 
-    async fn wait_until_ready(&mut self, log_path: &Path) -> Result<(), Trouble> {
+    /// Wait until the server answers. False if it has ended because its port was taken.
+    async fn wait_until_ready(&mut self) -> Result<bool, Trouble> {
+        let log_path = self.folder.join("postgres.log");
         let deadline = Instant::now() + PATIENCE;
         let mut connection = loop {
             let ended = self.process.try_wait().map_err(trouble("PostgreSQL cannot be watched"))?;
@@ -131,7 +137,10 @@ impl Server {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 Err(error) => {
-                    let log = fs::read_to_string(log_path).unwrap_or_default();
+                    let log = fs::read_to_string(&log_path).unwrap_or_default();
+                    if log.contains("Address already in use") {
+                        return Ok(false);
+                    }
                     let last = log.lines().last().unwrap_or("its log is empty");
                     let log_path = log_path.display();
                     return Err(Trouble(format!(
@@ -151,7 +160,7 @@ impl Server {
                 .await
                 .map_err(|error| Trouble(format!("the database cannot be made: {error}")))?;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn halt(&mut self, signal: Signal) -> Result<(), Trouble> {
@@ -175,8 +184,42 @@ impl Drop for Server {
         if matches!(self.process.try_wait(), Ok(None)) {
             // The process ends anyway; nobody is left to be told.
             let _ = self.halt(Signal::INT);
+            if self.durability == Durability::None {
+                let _ = remove(&self.folder);
+            }
         }
     }
+}
+
+fn url(password: &str, port: u16, database: &str) -> String {
+    format!("postgres://{USER}:{password}@127.0.0.1:{port}/{database}")
+}
+
+fn remove(folder: &Path) -> Result<(), Trouble> {
+    fs::remove_dir_all(folder).map_err(trouble(format!("{} cannot be removed", folder.display())))
+}
+
+fn launch(
+    programs: &Programs,
+    folder: &Path,
+    port: u16,
+    durability: Durability,
+    run_as: Option<RunAs>,
+) -> Result<Child, Trouble> {
+    let log = File::create(folder.join("postgres.log")).map_err(trouble("the log of PostgreSQL cannot be written"))?;
+    let mut command = as_user(programs.command("postgres"), run_as);
+    command.arg("-D").arg(folder.join("data"));
+    for setting in settings(port, durability) {
+        command.arg("-c").arg(setting);
+    }
+    command
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().map_err(trouble("the log of PostgreSQL cannot be written"))?)
+        .stderr(log)
+        // Ctrl-C on the terminal is for us: we stop the server when requests are done.
+        .process_group(0)
+        .spawn()
+        .map_err(trouble("PostgreSQL cannot be started"))
 }
 
 fn signal_process(process: &Child, signal: Signal) {
@@ -301,14 +344,25 @@ fn initialise(programs: &Programs, folder: &Path, run_as: Option<RunAs>) -> Resu
 }
 
 /// Stop a server that outlived whoever started it.
-fn stop_left_over(programs: &Programs, data: &Path, run_as: Option<RunAs>) {
-    if !data.join("postmaster.pid").exists() {
+///
+/// Only if it answers on its port to our password: the process id in its file may be somebody else's by now, and the next
+/// server clears a file that means nothing.
+async fn stop_left_over(programs: &Programs, folder: &Path, run_as: Option<RunAs>) {
+    let data = folder.join("data");
+    let file = fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
+    let (Some(port), Ok(password)) =
+        (file.lines().nth(3).and_then(|line| line.trim().parse().ok()), fs::read_to_string(folder.join("password")))
+    else {
+        return;
+    };
+    let url = url(&password, port, "postgres");
+    let answer = tokio::time::timeout(Duration::from_secs(2), PgConnection::connect(&url)).await;
+    if !matches!(answer, Ok(Ok(_))) {
         return;
     }
-    // Fails when the file is all that was left of it; the next server then clears it.
     let _ = as_user(programs.command("pg_ctl"), run_as)
         .arg("-D")
-        .arg(data)
+        .arg(&data)
         .args(["stop", "-m", "fast", "-w", "-t", "20"])
         .output();
 }

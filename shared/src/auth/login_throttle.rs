@@ -18,6 +18,8 @@ pub const PER_ACCOUNT: usize = 5;
 pub const PER_ADDRESS: usize = 20;
 /// How long a wrong login counts.
 pub const WINDOW: TimeDelta = TimeDelta::minutes(15);
+/// When to try again while only logins under way stand in the way.
+const SHORTLY: TimeDelta = TimeDelta::seconds(2);
 /// Accounts and addresses remembered, each; the least recently seen is forgotten first.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
 
@@ -38,15 +40,31 @@ pub struct LoginThrottle(Arc<Mutex<Failures>>);
 
 #[derive(Debug)]
 struct Failures {
-    accounts: LruCache<AccountName, VecDeque<Timestamp>>,
-    addresses: LruCache<IpAddr, Address>,
+    accounts: LruCache<AccountName, Guesses>,
+    addresses: LruCache<IpAddr, Guesses>,
 }
 
+/// What is held against an account or an address.
 #[derive(Debug, Default)]
-struct Address {
-    failures: VecDeque<Timestamp>,
-    /// Passwords from there that are being looked at.
-    being_judged: usize,
+struct Guesses {
+    /// When logins turned out wrong.
+    wrong: VecDeque<Timestamp>,
+    /// Logins under way, which may become wrong.
+    under_way: usize,
+}
+
+impl Guesses {
+    /// Refuse when what was wrong within the window, and what may become so, have reached the limit.
+    fn check(&mut self, most: usize, now: Timestamp) -> Result<(), LimitReached> {
+        while self.wrong.front().is_some_and(|&time| time + WINDOW <= now) {
+            self.wrong.pop_front();
+        }
+        match self.wrong.front() {
+            Some(&oldest) if self.wrong.len() >= most => Err(LimitReached { now, until: oldest + WINDOW }),
+            _ if self.wrong.len() + self.under_way >= most => Err(LimitReached { now, until: now + SHORTLY }),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Default for LoginThrottle {
@@ -59,7 +77,7 @@ impl Default for LoginThrottle {
 impl LoginThrottle {
     /// Begin a login.
     ///
-    /// It counts against the account until there is a verdict, so that many at once are no more guesses than one after
+    /// Until there is a verdict it takes one of the account's guesses, so that many at once are no more than one after
     /// the other. Dropped without a verdict it was no guess.
     pub fn begin(
         &self,
@@ -68,13 +86,17 @@ impl LoginThrottle {
         now: Timestamp,
     ) -> Result<Attempt, LimitReached> {
         let mut failures = self.lock();
-        if let Some(address) = address.and_then(|address| failures.addresses.get_mut(&address)) {
-            check(&mut address.failures, 0, PER_ADDRESS, now)?;
+        if let Some(guesses) = address.and_then(|address| failures.addresses.get_mut(&address)) {
+            // Those under way from there may wait for their turn: a restaurant's tablets share one address.
+            let under_way = std::mem::take(&mut guesses.under_way);
+            let checked = guesses.check(PER_ADDRESS, now);
+            guesses.under_way = under_way;
+            checked?;
         }
-        let times = failures.accounts.get_or_insert_mut(account.clone(), VecDeque::new);
-        check(times, 0, PER_ACCOUNT, now)?;
-        times.push_back(now);
-        Ok(Attempt { throttle: self.clone(), account, address, begun: now, counted: true, judged: false })
+        let guesses = failures.accounts.get_or_insert_mut(account.clone(), Guesses::default);
+        guesses.check(PER_ACCOUNT, now)?;
+        guesses.under_way += 1;
+        Ok(Attempt { throttle: self.clone(), account, address, judged: false })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Failures> {
@@ -89,73 +111,52 @@ pub struct Attempt {
     throttle: LoginThrottle,
     account: AccountName,
     address: Option<IpAddr>,
-    begun: Timestamp,
-    /// It counts against the account.
-    counted: bool,
-    /// It counts among those of its address that are being judged.
+    /// It takes one of its address's guesses, too.
     judged: bool,
 }
 
 impl Attempt {
-    /// Take a place among those of its address that are being judged: others from there may have failed meanwhile.
+    /// Take one of the address's guesses: others from there may have been wrong while this one waited.
     pub fn judge(&mut self, now: Timestamp) -> Result<(), LimitReached> {
         if let Some(address) = self.address {
             let mut failures = self.throttle.lock();
-            let address = failures.addresses.get_or_insert_mut(address, Address::default);
-            let being_judged = address.being_judged;
-            check(&mut address.failures, being_judged, PER_ADDRESS, now)?;
-            address.being_judged += 1;
+            let guesses = failures.addresses.get_or_insert_mut(address, Guesses::default);
+            guesses.check(PER_ADDRESS, now)?;
+            guesses.under_way += 1;
             self.judged = true;
         }
         Ok(())
     }
 
     /// The login was right: the account begins anew. Its address does not, or one known account would open all others.
-    pub fn right(mut self) {
-        self.throttle.lock().accounts.pop(&self.account);
-        self.counted = false;
+    pub fn right(self) {
+        if let Some(guesses) = self.throttle.lock().accounts.get_mut(&self.account) {
+            guesses.wrong.clear();
+        }
     }
 
     /// The login was wrong.
-    pub fn wrong(mut self, now: Timestamp) {
+    pub fn wrong(self, now: Timestamp) {
+        let mut failures = self.throttle.lock();
+        failures.accounts.get_or_insert_mut(self.account.clone(), Guesses::default).wrong.push_back(now);
         if let Some(address) = self.address {
-            let mut failures = self.throttle.lock();
-            failures.addresses.get_or_insert_mut(address, Address::default).failures.push_back(now);
+            failures.addresses.get_or_insert_mut(address, Guesses::default).wrong.push_back(now);
         }
-        self.counted = false;
     }
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
         let mut failures = self.throttle.lock();
-        if self.counted
-            && let Some(times) = failures.accounts.get_mut(&self.account)
-            && let Some(own) = times.iter().position(|&time| time == self.begun)
-        {
-            times.remove(own);
+        let address = self.address.filter(|_| self.judged);
+        let failures = &mut *failures;
+        let guesses = [
+            failures.accounts.get_mut(&self.account),
+            address.and_then(|address| failures.addresses.get_mut(&address)),
+        ];
+        for guesses in guesses.into_iter().flatten() {
+            guesses.under_way = guesses.under_way.saturating_sub(1);
         }
-        if self.judged
-            && let Some(address) = self.address.and_then(|address| failures.addresses.get_mut(&address))
-        {
-            address.being_judged = address.being_judged.saturating_sub(1);
-        }
-    }
-}
-
-/// Refuse when the failures within the window, and those that may become some, have reached the limit.
-fn check(
-    failures: &mut VecDeque<Timestamp>,
-    being_judged: usize,
-    most: usize,
-    now: Timestamp,
-) -> Result<(), LimitReached> {
-    while failures.front().is_some_and(|&time| time + WINDOW <= now) {
-        failures.pop_front();
-    }
-    match failures.front() {
-        Some(&oldest) if failures.len() + being_judged >= most => Err(LimitReached { now, until: oldest + WINDOW }),
-        _ => Ok(()),
     }
 }
 
@@ -176,8 +177,10 @@ mod tests {
         let throttle = LoginThrottle::default();
         let at_once: Vec<_> = (0..5).map(|second| throttle.begin(account("a"), None, at(second)).unwrap()).collect();
         let refused = throttle.begin(account("a"), None, at(10)).unwrap_err();
+        assert_eq!(refused.until, at(12), "nothing was wrong yet");
+        at_once.into_iter().zip(0..).for_each(|(attempt, second)| attempt.wrong(at(second)));
+        let refused = throttle.begin(account("a"), None, at(10)).unwrap_err();
         assert_eq!(refused.until, at(15 * 60));
-        at_once.into_iter().for_each(|attempt| attempt.wrong(at(10)));
         assert!(throttle.begin(account("b"), None, at(10)).is_ok());
         assert!(throttle.begin(account("a"), None, at(15 * 60 - 1)).is_err());
         assert!(throttle.begin(account("a"), None, at(15 * 60)).is_ok());

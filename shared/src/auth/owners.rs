@@ -10,7 +10,7 @@ use lru::LruCache;
 use sqlx::PgPool;
 
 use super::tokens::Claims;
-use crate::db::admins::{self, Owner, Standing};
+use crate::db::owners::{self, Owner, Standing};
 use crate::domain::Timestamp;
 use crate::error::{Code, Result};
 
@@ -46,7 +46,7 @@ impl Owners {
     /// Check the owner of a good token against the database.
     pub async fn check_now(&self, db: &PgPool, claims: &Claims, now: Timestamp) -> Result<Owner> {
         let owner = claims.owner().ok_or(Code::InvalidToken)?;
-        let standing = admins::standings(db, &[owner]).await?.pop().flatten();
+        let standing = owners::standings(db, &[owner]).await?.pop().flatten();
         if let Some(standing) = standing {
             self.lock().put(owner, (standing, now));
         }
@@ -54,7 +54,8 @@ impl Owners {
         Ok(owner)
     }
 
-    /// Forget how an owner stood, after a change to it: in this process the change counts at once.
+    /// Forget how an owner stood, after a change to it, so that the change counts here with the next request. A request
+    /// that is just being checked may still remember the old standing, for [`LIFE`].
     pub fn forget(&self, owner: Owner) {
         self.lock().pop(&owner);
     }

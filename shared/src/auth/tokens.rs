@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keys;
 use crate::config::Config;
-use crate::db::admins::Owner;
+use crate::db::owners::Owner;
 use crate::domain::account::Role;
 use crate::domain::{StoreId, TableId, Timestamp};
 use crate::error::Code;

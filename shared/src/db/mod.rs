@@ -12,6 +12,7 @@ pub mod images;
 pub mod menus;
 pub mod orders;
 pub mod outbox;
+pub mod owners;
 mod pool;
 pub mod sessions;
 pub mod stores;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::NaiveDate;
 use serde::Deserialize;
 use sqlx::types::Json;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use crate::domain::order::{Offer, Order, OrderItem, OrderStatus, PricedLine, StatusChange};
 use crate::domain::page::{Page, PageRequest};
@@ -340,7 +340,7 @@ pub async fn list(
 }
 
 /// One order of the store's open sessions.
-pub async fn find(db: &PgPool, store_id: StoreId, id: OrderId) -> Result<Order> {
+pub async fn find(db: impl PgExecutor<'_>, store_id: StoreId, id: OrderId) -> Result<Order> {
     let order = select_orders!("where o.store_id = $1 and o.id = $2", store_id as StoreId, id as OrderId)
         .fetch_optional(db)
         .await?;

@@ -1,6 +1,6 @@
 //! The transactional outbox: events wait here until they are published.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::event::{Envelope, Event};
@@ -89,14 +89,6 @@ pub async fn put_off(db: &mut PgConnection, id: Uuid, until: Timestamp) -> Resul
     .execute(db)
     .await?;
     Ok(())
-}
-
-/// Whether any event still waits.
-pub async fn is_empty(db: &PgPool) -> Result<bool> {
-    let empty = sqlx::query_scalar!(r#"select not exists (select from outbox where published_at is null) as "empty!""#)
-        .fetch_one(db)
-        .await?;
-    Ok(empty)
 }
 
 /// Wait for the right to publish, at most 5 s; it lasts until the transaction ends.

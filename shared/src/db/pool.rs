@@ -6,8 +6,6 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 
-use crate::config::STATEMENT_TIMEOUT;
-
 /// How many connections a process may hold, and when one is checked before use.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSize {
@@ -24,6 +22,8 @@ impl PoolSize {
     pub const LAMBDA: Self = Self { most: 2, check_after_idle: Duration::ZERO };
 }
 
+/// How long a query may take before PostgreSQL ends it: beyond the longest request, 10 s, nobody waits for the answer.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for a connection. Within it sqlx tries again with exponential back-off, from 10 ms up to 600 ms.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// A connection is replaced after this time.

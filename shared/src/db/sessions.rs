@@ -55,6 +55,19 @@ pub async fn lock_orders(db: &mut PgConnection, store_id: StoreId, id: SessionId
 
 /// Close a session: its orders with their items move to the history, whatever their status.
 pub async fn close(db: &mut PgConnection, store_id: StoreId, id: SessionId, now: Timestamp) -> Result<()> {
+    // The menus first, as whoever deletes one does: the history refers to them, the orders then no longer do.
+    sqlx::query!(
+        "select id
+         from menus
+         where store_id = $1
+           and id in (select i.menu_id from order_items i join orders o on o.id = i.order_id where o.session_id = $2)
+         order by id
+         for key share",
+        store_id as StoreId,
+        id as SessionId,
+    )
+    .fetch_all(&mut *db)
+    .await?;
     sqlx::query!(
         "with closed as (
              update table_sessions

@@ -49,8 +49,8 @@ integer_ids! {
     AdminId,
     /// A menu category's id.
     CategoryId,
-    /// An archived order's own id; its first id is kept beside it.
-    HistoryId,
+    /// The id of one line of an archived order.
+    ArchivedItemId,
     /// A picture's id.
     ImageId,
     /// A menu's id.

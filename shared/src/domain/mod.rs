@@ -15,6 +15,6 @@ pub mod text;
 pub mod timestamp;
 
 pub use ids::{
-    AdminId, CategoryId, EventId, HistoryId, ImageId, MenuId, OrderId, OrderItemId, SessionId, StoreId, TableId,
+    AdminId, ArchivedItemId, CategoryId, EventId, ImageId, MenuId, OrderId, OrderItemId, SessionId, StoreId, TableId,
 };
 pub use timestamp::Timestamp;

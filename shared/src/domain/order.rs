@@ -8,7 +8,7 @@ use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{AdminId, HistoryId, MenuId, OrderId, OrderItemId, SessionId, TableId, Timestamp};
+use super::{AdminId, ArchivedItemId, MenuId, OrderId, OrderItemId, SessionId, TableId, Timestamp};
 
 /// The most items an order may have.
 pub const MOST_ITEMS: usize = 50;
@@ -303,8 +303,8 @@ pub struct StatusChangeAdmin {
 /// One line of an archived order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ArchivedItem {
-    /// The line's id in the history.
-    pub id: HistoryId,
+    /// The line's id.
+    pub id: ArchivedItemId,
     /// The menu; null once it is deleted.
     pub menu_id: Option<MenuId>,
     /// The menu's name when it was ordered.

@@ -58,8 +58,8 @@ pub fn password(text: &str, _: &()) -> garde::Result {
     refuse_controls(text, |_| false)
 }
 
-/// Request rule for a search text in a query string.
-pub fn search(text: &Trimmed, context: &()) -> garde::Result {
+/// The same as [`lookup`], for trimmed text.
+pub fn trimmed_lookup(text: &Trimmed, context: &()) -> garde::Result {
     lookup(text.as_str(), context)
 }
 

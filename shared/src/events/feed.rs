@@ -24,7 +24,7 @@ pub const KEPT_FOR: TimeDelta = TimeDelta::hours(1);
 /// How far a reader may fall behind, in events, before it is cut off.
 pub const MOST_BEHIND: usize = 256;
 /// Subjects and event ids remembered per store, against repetition and overtaking.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
 
 /// A position in a store's feed.
 #[derive(Clone, Debug, PartialEq, Eq)]

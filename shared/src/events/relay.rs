@@ -72,7 +72,7 @@ impl LocalRelay {
                 _ = housekeeping.tick() => housekeeping::run(&self.db, self.clock.now()).await.map(drop),
             };
             if let Err(error) = done {
-                tracing::warn!(exception = %error, "the outbox could not be drained; trying again");
+                tracing::warn!(exception = %error, "the relay could not reach the database; trying again");
             }
         }
     }

@@ -2,8 +2,9 @@
 
 use crate::auth::passwords::Passwords;
 use crate::auth::tokens::Claims;
-use crate::db::admins::{NewAdmin, Owner};
+use crate::db::admins::NewAdmin;
 use crate::db::menus::NewMenu;
+use crate::db::owners::Owner;
 use crate::db::{admins, categories, menus, stores, tables};
 use crate::domain::account::{AdminRole, Role};
 use crate::domain::store::TimeZone;

@@ -43,25 +43,38 @@ pub use fixtures::{TestAdmin, TestStore, TestTable};
 /// The password of every account a builder makes.
 pub const PASSWORD: &str = "pass1234";
 
-/// A clock that stands still.
+/// A clock that stands still, unless it is told to step.
 #[derive(Clone, Debug)]
-pub struct TestClock(Arc<Mutex<Timestamp>>);
+pub struct TestClock(Arc<Mutex<Hands>>);
+
+#[derive(Debug)]
+struct Hands {
+    now: Timestamp,
+    step: TimeDelta,
+}
 
 impl TestClock {
     /// The time it shows.
     pub fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap()
+        let mut hands = self.0.lock().unwrap();
+        hands.now = hands.now + hands.step;
+        hands.now
+    }
+
+    /// From now on, move on by this much whenever somebody looks.
+    pub fn step(&self, by: TimeDelta) {
+        self.0.lock().unwrap().step = by;
     }
 
     /// Move it on.
     pub fn advance(&self, by: TimeDelta) {
-        let mut now = self.0.lock().unwrap();
-        *now = *now + by;
+        let mut hands = self.0.lock().unwrap();
+        hands.now = hands.now + by;
     }
 
     /// Set it to an RFC 3339 time.
     pub fn set(&self, time: &str) {
-        *self.0.lock().unwrap() = moment(time);
+        self.0.lock().unwrap().now = moment(time);
     }
 }
 
@@ -117,7 +130,8 @@ impl TestApp {
     /// The same with other options, and routes that may need the app's parts.
     pub async fn start_with(options: Options, routes: impl FnOnce(&App, &Feed) -> Routes) -> Self {
         let database = TestDatabase::create().await;
-        let clock = TestClock(Arc::new(Mutex::new(moment("2026-02-09T03:00:00.000Z"))));
+        let clock =
+            TestClock(Arc::new(Mutex::new(Hands { now: moment("2026-02-09T03:00:00.000Z"), step: TimeDelta::zero() })));
         let variables = options.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         let config = Config::read(&variables.chain([("APP_ENV".to_owned(), "test".to_owned())]).collect()).unwrap();
         let pool = db::connect(database.options(), PoolSize { most: options.connections, ..PoolSize::LOCAL });

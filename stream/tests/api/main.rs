@@ -17,7 +17,7 @@ use axum::body::{Body, BodyDataStream};
 use futures_util::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 use shared::clock::new_uuid;
-use shared::db::admins::Owner;
+use shared::db::owners::Owner;
 use shared::domain::account::Role;
 use shared::domain::event::{Envelope, Event, MenuChanged};
 use shared::domain::{CategoryId, EventId, MenuId};

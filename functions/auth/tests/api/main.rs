@@ -18,7 +18,7 @@ mod tokens;
 use serde_json::{Value, json};
 use shared::auth::passwords::Passwords;
 use shared::auth::tokens::Claims;
-use shared::db::admins::Owner;
+use shared::db::owners::Owner;
 use shared::domain::account::Role;
 use shared::testing::{PASSWORD, TestAdmin, TestApp, TestRequest, TestResponse, TestStore, TestTable, count};
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use shared::Code;
 use shared::auth::keys;
 use shared::auth::tokens::{Claims, Tokens};
-use shared::db::admins::Owner;
+use shared::db::owners::Owner;
 use shared::domain::account::Role;
 use shared::domain::{StoreId, TableId, Timestamp};
 use shared::testing::{moment, test_keys};

@@ -51,6 +51,8 @@ async fn an_order_never_lands_in_a_session_that_is_being_closed() {
     let store = app.store().await;
     let category = app.category(&store, "식사").await;
     let menu = app.menu(&store, category, "김치찌개", 9_000).await;
+    // Every look at the clock is later than the one before, as in life.
+    app.clock.step(chrono::TimeDelta::milliseconds(1));
     let mut racers = Vec::new();
     for number in 0..4 {
         let (app, store, table) = (app.clone(), store.clone(), app.table(&store, &number.to_string()).await);
@@ -110,4 +112,23 @@ async fn of_many_changes_of_one_version_one_succeeds() {
         let details: Value = answer.expect_error(409, "VERSION_CONFLICT");
         assert_eq!(details["current"]["version"], 2);
     }
+}
+
+/// Whichever comes last, the last answer tells what is left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deletions_at_once_tell_what_is_left() {
+    let given = given().await;
+    let mut orders = Vec::new();
+    for _ in 0..20 {
+        orders.push(given.order().await);
+    }
+    let delete = |order: &Value| {
+        given.app.delete(format!("/api/admin/orders/{}", order["id"])).token(&given.store.admin.token).send()
+    };
+
+    let answers = join_all(orders.iter().map(delete)).await;
+
+    let totals: BTreeSet<_> =
+        answers.into_iter().map(|answer| answer.expect(200)["table_total"].as_i64().unwrap()).collect();
+    assert_eq!(totals, (0..20).map(|left| left * 9_000).collect());
 }

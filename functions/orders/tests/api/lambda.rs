@@ -47,7 +47,7 @@ async fn places_an_order_that_api_gateway_sends() {
     let public_key = folder.join("public.pem");
     std::fs::write(&public_key, &shared::testing::test_keys().public_pem).unwrap();
     // The binary takes the time from the system, the test's token is of another day.
-    let owner = shared::db::admins::Owner {
+    let owner = shared::db::owners::Owner {
         role: shared::domain::account::Role::Table,
         id: given.table.id.get(),
         store_id: Some(given.store.id),

@@ -211,7 +211,7 @@ async fn a_key_is_good_for_24_hours() {
     let body = json!({"items": [{"menu_id": given.stew, "quantity": 1}]});
     let first = given.place_with_key("key-1", body.clone()).await;
     given.app.clock.advance(chrono::TimeDelta::hours(24) - chrono::TimeDelta::seconds(1));
-    let token = given.app.token_for(shared::db::admins::Owner {
+    let token = given.app.token_for(shared::db::owners::Owner {
         role: shared::domain::account::Role::Table,
         id: given.table.id.get(),
         store_id: Some(given.store.id),

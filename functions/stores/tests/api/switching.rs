@@ -4,7 +4,7 @@ use axum::http::Method;
 use chrono::TimeDelta;
 use serde_json::json;
 use shared::auth::tokens::Claims;
-use shared::db::admins::Owner;
+use shared::db::owners::Owner;
 use shared::domain::StoreId;
 use shared::domain::account::Role;
 use shared::testing::{TestAdmin, TestResponse, TestTable};

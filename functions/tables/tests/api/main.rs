@@ -12,7 +12,7 @@ mod sessions;
 mod update;
 
 use serde_json::{Value, json};
-use shared::db::admins::Owner;
+use shared::db::owners::Owner;
 use shared::domain::MenuId;
 use shared::domain::account::Role;
 use shared::testing::{Options, TestApp, TestRequest, TestResponse, TestStore, TestTable, count, outbox};
