@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use crate::domain::Timestamp;
 use crate::domain::business_day::InvalidDateRange;
-use crate::domain::order::{CannotDelete, NotAllowed, PlaceRefusal};
+use crate::domain::order::{CannotDelete, NotAllowed};
+use crate::domain::placing::PlaceRefusal;
 
 /// What handlers return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -6,16 +6,17 @@ use axum::response::IntoResponse;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use shared::auth::callers::Guest;
-use shared::db::orders::{KeptAnswer, NewOrder};
 use shared::db::outbox::NewRow;
-use shared::db::{orders, tables};
+use shared::db::placing::{KeptAnswer, NewOrder};
+use shared::db::tables;
 use shared::domain::event::Event;
-use shared::domain::order::{self, Line, MOST_ITEMS, Order, Quantity};
+use shared::domain::order::Order;
+use shared::domain::placing::{self, Line, MOST_ITEMS, Quantity};
 use shared::domain::text::{Trimmed, lines};
 use shared::domain::{MenuId, business_day};
 use shared::http::request::{Valid, objects};
 use shared::http::response::WrittenJson;
-use shared::{App, Code, Result};
+use shared::{App, Code, Result, db};
 use utoipa::ToSchema;
 
 use crate::idempotency_key::IdempotencyKey;
@@ -85,13 +86,13 @@ pub(crate) async fn place(
     let request_hash = body.hash()?;
     let note = body.note.clone().and_then(Trimmed::non_empty);
     let lines = body.into_lines();
-    order::check_lines(&lines)?;
+    placing::check_lines(&lines)?;
 
     let mut tx = app.db.begin().await?;
     let table = tables::lock(&mut tx, guest.store_id, guest.table_id).await?;
     let now = app.clock.now();
-    let menu_ids = order::menu_ids(&lines);
-    let basis = orders::basis(&mut tx, guest.store_id, guest.table_id, key.as_deref(), &menu_ids, now).await?;
+    let menu_ids = placing::menu_ids(&lines);
+    let basis = db::placing::basis(&mut tx, guest.store_id, guest.table_id, key.as_deref(), &menu_ids, now).await?;
     if let Some(first) = basis.first_answer {
         if first.request_hash != request_hash {
             return Err(Code::IdempotencyKeyReused.into());
@@ -99,7 +100,7 @@ pub(crate) async fn place(
         return Ok(placed(first.response));
     }
 
-    let (lines, total_price) = order::price(lines, &basis.offers)?;
+    let (lines, total_price) = placing::price(lines, &basis.offers)?;
     let new = NewOrder {
         table_id: guest.table_id,
         table_number: table.table_number,
@@ -109,11 +110,11 @@ pub(crate) async fn place(
         total_price,
         note,
     };
-    let order = orders::insert(&mut tx, guest.store_id, new, now).await?;
+    let order = db::placing::insert(&mut tx, guest.store_id, new, now).await?;
     let response = serde_json::to_string(&order)?;
     let event = NewRow::new(guest.store_id, Event::OrderCreated { order }, now)?;
     let answer = key.as_deref().map(|key| KeptAnswer { key, request_hash: &request_hash, response: &response });
-    orders::record_placed(&mut tx, guest.store_id, guest.table_id, event, answer, now).await?;
+    db::placing::record(&mut tx, guest.store_id, guest.table_id, event, answer, now).await?;
     tx.commit().await?;
 
     app.bus.nudge().await;

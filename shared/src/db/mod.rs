@@ -13,6 +13,7 @@ pub mod menus;
 pub mod orders;
 pub mod outbox;
 pub mod owners;
+pub mod placing;
 mod pool;
 pub mod sessions;
 pub mod stores;

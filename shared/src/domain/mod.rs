@@ -9,6 +9,7 @@ pub mod ids;
 pub mod menu;
 pub mod order;
 pub mod page;
+pub mod placing;
 pub mod store;
 pub mod table;
 pub mod text;
