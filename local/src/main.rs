@@ -131,7 +131,7 @@ async fn run(config: Config, stopped: CancellationToken) -> Result<(), Trouble> 
         }
     }
     let menu = if production { None } else { demo::available_menu(&pool).await };
-    welcome::print(&config, &database, listener.local_addr()?, menu);
+    welcome::print(&database, listener.local_addr()?, menu);
     let served = serve::serve(config, tokens, pool, clock, listener, stopped).await;
     database.close()?;
     served

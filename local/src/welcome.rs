@@ -5,13 +5,12 @@
 use std::net::SocketAddr;
 
 use local::demo::{STORES, SUPER_ADMIN, TABLE_PASSWORD};
-use shared::config::{AppEnv, Config};
 use shared::domain::MenuId;
 
 use crate::database::Database;
 
 /// Print it. `menu` can be ordered in the first demo store; without it there is no demo data to try.
-pub(crate) fn print(config: &Config, database: &Database, address: SocketAddr, menu: Option<MenuId>) {
+pub(crate) fn print(database: &Database, address: SocketAddr, menu: Option<MenuId>) {
     let url = format!("http://{address}");
     let database = match database.private_folder() {
         Some(folder) => format!("private, in {} (`make reset` drops it)", folder.display()),
@@ -25,7 +24,7 @@ pub(crate) fn print(config: &Config, database: &Database, address: SocketAddr, m
     println!("  Keys       {url}/.well-known/jwks.json");
     println!("  Database   {database}");
     println!();
-    let Some(menu) = menu.filter(|_| config.app_env != AppEnv::Production) else { return };
+    let Some(menu) = menu else { return };
     let row = |login: &str, store_id: &str, name: &str, password: &str| {
         println!("  {login:<14}{store_id:<38}{name:<14}{password}");
     };

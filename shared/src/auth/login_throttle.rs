@@ -54,16 +54,25 @@ struct Guesses {
 }
 
 impl Guesses {
-    /// Refuse when what was wrong within the window, and what may become so, have reached the limit.
+    /// Refuse when enough was wrong within the window.
     fn check(&mut self, most: usize, now: Timestamp) -> Result<(), LimitReached> {
         while self.wrong.front().is_some_and(|&time| time + WINDOW <= now) {
             self.wrong.pop_front();
         }
         match self.wrong.front() {
             Some(&oldest) if self.wrong.len() >= most => Err(LimitReached { now, until: oldest + WINDOW }),
-            _ if self.wrong.len() + self.under_way >= most => Err(LimitReached { now, until: now + SHORTLY }),
             _ => Ok(()),
         }
+    }
+
+    /// Take a guess, unless enough was wrong, or may become so.
+    fn take(&mut self, most: usize, now: Timestamp) -> Result<(), LimitReached> {
+        self.check(most, now)?;
+        if self.wrong.len() + self.under_way >= most {
+            return Err(LimitReached { now, until: now + SHORTLY });
+        }
+        self.under_way += 1;
+        Ok(())
     }
 }
 
@@ -88,14 +97,9 @@ impl LoginThrottle {
         let mut failures = self.lock();
         if let Some(guesses) = address.and_then(|address| failures.addresses.get_mut(&address)) {
             // Those under way from there may wait for their turn: a restaurant's tablets share one address.
-            let under_way = std::mem::take(&mut guesses.under_way);
-            let checked = guesses.check(PER_ADDRESS, now);
-            guesses.under_way = under_way;
-            checked?;
+            guesses.check(PER_ADDRESS, now)?;
         }
-        let guesses = failures.accounts.get_or_insert_mut(account.clone(), Guesses::default);
-        guesses.check(PER_ACCOUNT, now)?;
-        guesses.under_way += 1;
+        failures.accounts.get_or_insert_mut(account.clone(), Guesses::default).take(PER_ACCOUNT, now)?;
         Ok(Attempt { throttle: self.clone(), account, address, judged: false })
     }
 
@@ -120,9 +124,7 @@ impl Attempt {
     pub fn judge(&mut self, now: Timestamp) -> Result<(), LimitReached> {
         if let Some(address) = self.address {
             let mut failures = self.throttle.lock();
-            let guesses = failures.addresses.get_or_insert_mut(address, Guesses::default);
-            guesses.check(PER_ADDRESS, now)?;
-            guesses.under_way += 1;
+            failures.addresses.get_or_insert_mut(address, Guesses::default).take(PER_ADDRESS, now)?;
             self.judged = true;
         }
         Ok(())
