@@ -107,7 +107,7 @@ async fn seed(config: &Config, database: &Database) -> Result<(), Trouble> {
 
 async fn run(config: Config, stopped: CancellationToken) -> Result<(), Trouble> {
     let listener = listen(&config).await?;
-    telemetry::init(config.log_level);
+    telemetry::init(&config).map_err(|error| format!("LOG_FILE cannot be written: {error}"))?;
     let production = config.app_env == AppEnv::Production;
     let keys_are_files = config.jwt_public_keys.is_none();
     if keys_are_files && !production && !config.jwt_private_key_path.exists() {

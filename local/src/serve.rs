@@ -18,6 +18,7 @@ use shared::events::relay::{Bus, LocalRelay};
 use shared::health::HealthCheck;
 use shared::http::{layers, server};
 use shared::limiter::Limiter;
+use shared::telemetry::metrics::Metrics;
 use sqlx::PgPool;
 use stream::Streams;
 use tokio::net::TcpListener;
@@ -37,6 +38,7 @@ pub async fn serve(
     listener: TcpListener,
     stopped: CancellationToken,
 ) -> Result<(), Box<dyn Error>> {
+    let metrics = Metrics::install();
     let nudged = Arc::new(Notify::new());
     let cache = Cache::Local(LocalCache::default());
     // A feed of its own for each start: whoever comes back is told to load again.
@@ -55,16 +57,19 @@ pub async fn serve(
         cache,
         bus: Bus::Local(nudged.clone()),
         health: HealthCheck::default(),
+        metrics: metrics.clone(),
         config,
     });
     let relaying = tokio::spawn(relay.run(nudged, stopped.clone()));
     let rechecking = tokio::spawn(streams.clone().recheck_regularly(app.clone()));
+    let keeping_up = tokio::spawn(metrics.keep_up(stopped.clone()));
     let service = layers::service(crate::routes(streams), app);
     let served = server::serve(listener, service, stopped.clone(), PATIENCE).await;
     // Also when serving failed: nothing may outlive it.
     stopped.cancel();
     relaying.await?;
     rechecking.await?;
+    keeping_up.await?;
     // Connections of requests that were cut off are not waited for.
     let _ = tokio::time::timeout(Duration::from_secs(1), db.close()).await;
     Ok(served?)

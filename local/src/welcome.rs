@@ -21,6 +21,7 @@ pub(crate) fn print(database: &Database, address: SocketAddr, menu: Option<MenuI
     println!();
     println!("  API        {url}/api");
     println!("  Health     {url}/health");
+    println!("  Metrics    {url}/metrics");
     println!("  Keys       {url}/.well-known/jwks.json");
     println!("  Database   {database}");
     println!();

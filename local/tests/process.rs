@@ -132,6 +132,36 @@ impl Running {
     }
 }
 
+#[tokio::test]
+async fn logs_go_to_a_file_too_and_slow_queries_are_told_and_counted() {
+    let folder = Folder::new();
+    let database = TestDatabase::create().await;
+    let mut command = program(&folder, "run");
+    command.env("DATABASE_URL", database.url()).env("LOG_FILE", "logs/service.log").env("SLOW_QUERY_MS", "0");
+    let running = Running::start(command).await;
+    let table = running.table().await;
+    running.orders(&table).await;
+    let metrics = running.client.get(format!("{}/metrics", running.url)).send().await.unwrap();
+    assert_eq!(metrics.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let metrics = metrics.text().await.unwrap();
+    running.stop().await;
+
+    assert!(metrics.contains("slow_queries_total{query_name=\"orders.list_for_table\"} 1\n"), "{metrics}");
+    let written = std::fs::read_to_string(folder.0.join("logs/service.log")).unwrap();
+    let lines: Vec<Value> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let slow = lines.iter().find(|line| line["query_name"] == "orders.list_for_table").expect(&written);
+    assert_eq!((&slow["level"], &slow["message"]), (&json!("WARN"), &json!("slow query")));
+    assert!(slow["duration_ms"].is_u64() && slow["request_id"].is_string(), "{slow}");
+}
+
+#[tokio::test]
+async fn a_log_file_that_cannot_be_written_is_said_in_one_sentence() {
+    let folder = Folder::new();
+    let mut command = program(&folder, "run");
+    command.env("LOG_FILE", "/proc/nowhere/service.log");
+    assert_trouble(&outcome(command).await, &["LOG_FILE"]);
+}
+
 fn folder_of_postgres(folder: &Folder) -> Option<PathBuf> {
     // As root, a folder that PostgreSQL's user cannot reach is replaced by one below /var/tmp.
     let here = folder.0.join("target/local/postgres");

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::events::relay::Bus;
 use crate::health::HealthCheck;
 use crate::limiter::Limiter;
+use crate::telemetry::metrics::Metrics;
 
 /// The parts, shared by all requests of a process.
 #[derive(Clone)]
@@ -47,6 +48,8 @@ pub struct Parts {
     pub bus: Bus,
     /// Answers `/health`.
     pub health: HealthCheck,
+    /// What has been counted and measured.
+    pub metrics: Metrics,
 }
 
 impl App {

@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use axum::http::HeaderValue;
 use chrono::TimeDelta;
@@ -58,6 +59,16 @@ pub const VARIABLES: &[Variable] = &[
     variable("ORIGIN_SECRET", None, "what CloudFront sends in x-origin-secret, so that its viewer address is believed"),
     variable("RATE_LIMIT_PER_MINUTE", Some("100"), "requests a caller may make in any 60 seconds (1 to 1000000)"),
     variable("LOG_LEVEL", None, "error, warn, info, debug or trace; by default debug in development, info elsewhere"),
+    variable(
+        "LOG_FILE",
+        None,
+        "a file that logs are written to besides standard output; seven are kept, of a day or 100 MB each",
+    ),
+    variable(
+        "SLOW_QUERY_MS",
+        Some("2000"),
+        "a query that takes longer is logged and counted as slow, in milliseconds (0 to 60000)",
+    ),
     variable(
         "IMAGE_BASE_URL",
         Some("http://localhost:8000/images"),
@@ -118,6 +129,10 @@ pub struct Config {
     pub rate_limit_per_minute: usize,
     /// What is logged.
     pub log_level: tracing::Level,
+    /// A file that is logged to besides standard output.
+    pub log_file: Option<PathBuf>,
+    /// A query that takes longer is slow.
+    pub slow_query: Duration,
     /// Where pictures are served.
     pub image_base_url: String,
 }
@@ -168,6 +183,11 @@ impl Config {
         });
         let log_level =
             read.optional("LOG_LEVEL", |text| text.parse().map_err(|_| "must be error, warn, info, debug or trace"));
+        let log_file = read.optional("LOG_FILE", |text| Ok(PathBuf::from(text)));
+        let slow_query = read.parse("SLOW_QUERY_MS", |text| {
+            let millis = text.parse().ok().filter(|n| *n <= 60_000).ok_or("must be milliseconds, 0 to 60000")?;
+            Ok(Duration::from_millis(millis))
+        });
         let image_base_url = read.parse("IMAGE_BASE_URL", |text| {
             let known = text.starts_with("http://") || text.starts_with("https://");
             if known { Ok(text.trim_end_matches('/').to_owned()) } else { Err("must begin with http:// or https://") }
@@ -188,6 +208,8 @@ impl Config {
                 origin_secret: origin_secret?,
                 rate_limit_per_minute: rate_limit_per_minute?,
                 log_level: log_level?.unwrap_or(default_level),
+                log_file: log_file?,
+                slow_query: slow_query?,
                 image_base_url: image_base_url?,
             })
         };
@@ -270,10 +292,11 @@ mod tests {
             ("CORS_ORIGINS", "https://a.example,*"),
             ("RATE_LIMIT_PER_MINUTE", "many"),
             ("LOG_LEVEL", "loud"),
+            ("SLOW_QUERY_MS", "60001"),
             ("IMAGE_BASE_URL", "/images"),
         ])
         .unwrap_err();
-        assert_eq!(mistakes.0.len(), 8, "{mistakes}");
+        assert_eq!(mistakes.0.len(), 9, "{mistakes}");
     }
 
     #[test]

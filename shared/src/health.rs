@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::cache::Cache;
+use crate::db;
 use crate::domain::Timestamp;
 use crate::events::relay::Bus;
 
@@ -64,7 +65,7 @@ impl HealthCheck {
         {
             return health.clone();
         }
-        let database = match tokio::time::timeout(PATIENCE, sqlx::query("select 1").execute(&app.db)).await {
+        let database = match tokio::time::timeout(PATIENCE, db::ping(&app.db)).await {
             Ok(Ok(_)) => OK,
             // The reason names neither address nor credential.
             Ok(Err(error)) => {

@@ -17,6 +17,7 @@ use crate::health::HealthCheck;
 use crate::http::{Routes, layers};
 use crate::limiter::Limiter;
 use crate::telemetry;
+use crate::telemetry::metrics::Metrics;
 
 /// Serve a function's routes until Lambda stops the process.
 pub async fn serve(routes: fn() -> Routes) -> Result<(), lambda_http::Error> {
@@ -30,7 +31,7 @@ pub async fn serve_signing(routes: fn() -> Routes) -> Result<(), lambda_http::Er
 
 async fn run(routes: fn() -> Routes, sign: bool) -> Result<(), lambda_http::Error> {
     let config = Config::from_env()?;
-    telemetry::init(config.log_level);
+    telemetry::init(&config)?;
     lambda_http::run(layers::service(routes(), app(config, sign)?)).await
 }
 
@@ -53,6 +54,7 @@ fn app(config: Config, sign: bool) -> Result<App, lambda_http::Error> {
         cache: Cache::Off,
         bus: Bus::Off,
         health: HealthCheck::default(),
+        metrics: Metrics::off(),
         config,
     }))
 }

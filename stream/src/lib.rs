@@ -3,6 +3,7 @@
 mod connection;
 mod recheck;
 mod routes;
+mod scrape;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -95,5 +96,6 @@ pub fn router(streams: Streams) -> Routes {
     Routes::default()
         .routes(routes!(routes::for_guest))
         .routes(routes!(routes::for_store_admin))
+        .routes(routes!(scrape::metrics))
         .layer(Extension(streams))
 }

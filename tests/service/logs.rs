@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
-use shared::telemetry;
+use shared::telemetry::logs;
 use tracing::instrument::WithSubscriber;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -29,8 +29,8 @@ impl Lines {
     fn subscriber(&self, level: tracing::Level) -> impl tracing::Subscriber + Send + Sync + 'static {
         let writer = self.clone();
         tracing_subscriber::registry()
-            .with(telemetry::filter(level))
-            .with(telemetry::json_lines().with_writer(move || writer.clone()))
+            .with(logs::filter(level))
+            .with(logs::json_lines().with_writer(move || writer.clone()))
     }
 
     fn text(&self) -> String {

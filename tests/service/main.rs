@@ -8,8 +8,10 @@ mod input;
 mod journeys;
 mod limits;
 mod logs;
+mod metrics;
 mod migrations;
 mod plans;
+mod queries;
 mod routes;
 
 use shared::testing::{Options, TestApp};

@@ -18,6 +18,7 @@ const OPEN: &[(&str, &str)] = &[
     ("GET", "/.well-known/jwks.json"),
     ("GET", "/health"),
     ("GET", "/health/live"),
+    ("GET", "/metrics"),
     ("POST", "/api/admin/auth/login"),
     ("POST", "/api/customer/auth/login"),
     ("POST", "/api/superadmin/auth/login"),

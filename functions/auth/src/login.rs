@@ -2,11 +2,13 @@
 
 use std::net::IpAddr;
 
+use metrics::counter;
 use shared::auth::login_throttle::AccountName;
 use shared::db::admins;
 use shared::domain::StoreId;
 use shared::domain::account::Role;
 use shared::http::response::Json;
+use shared::telemetry::metrics::LOGIN_FAILURES_TOTAL;
 use shared::{App, Code, Result};
 
 use crate::answers::{AdminCaller, TokenAnswer, admin_owner, check_active, issue};
@@ -28,6 +30,7 @@ pub(crate) async fn check_password(
         Ok(()) => attempt.right(),
         Err(error) if error.code == Code::InvalidCredentials => {
             attempt.wrong(app.clock.now());
+            counter!(LOGIN_FAILURES_TOTAL, "role" => role.as_str()).increment(1);
             tracing::info!(%role, "a login was wrong");
         }
         Err(_) => {}

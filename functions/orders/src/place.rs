@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use garde::Validate;
+use metrics::counter;
 use serde::{Deserialize, Serialize};
 use shared::auth::callers::Guest;
 use shared::db::outbox::NewRow;
@@ -16,6 +17,7 @@ use shared::domain::text::{Trimmed, lines};
 use shared::domain::{MenuId, business_day};
 use shared::http::request::{Valid, objects};
 use shared::http::response::WrittenJson;
+use shared::telemetry::metrics::{ORDER_AMOUNT_WON_TOTAL, ORDERS_PLACED_TOTAL};
 use shared::{App, Code, Result, db};
 use utoipa::ToSchema;
 
@@ -117,6 +119,8 @@ pub(crate) async fn place(
     db::placing::record(&mut tx, guest.store_id, guest.table_id, event, answer, now).await?;
     tx.commit().await?;
 
+    counter!(ORDERS_PLACED_TOTAL).increment(1);
+    counter!(ORDER_AMOUNT_WON_TOTAL).increment(total_price.unsigned_abs());
     app.bus.nudge().await;
     Ok(placed(response))
 }

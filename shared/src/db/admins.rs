@@ -8,6 +8,7 @@ use crate::domain::account::{Admin, AdminRole};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::{AdminId, StoreId, Timestamp};
 use crate::error::{Code, Result};
+use crate::telemetry::queries::Named;
 
 /// Selects whole admins; the tail gives the rest of the statement after `from`.
 macro_rules! select_admins {
@@ -47,6 +48,7 @@ pub async fn list(db: &PgPool, filter: Filter<'_>, page: PageRequest) -> Result<
         filter.search,
     )
     .fetch_one(db)
+    .named("admins.list_count")
     .await?;
     let admins = select_admins!(
         "where ($1::uuid is null or a.store_id = $1)
@@ -61,13 +63,14 @@ pub async fn list(db: &PgPool, filter: Filter<'_>, page: PageRequest) -> Result<
         page.offset(),
     )
     .fetch_all(db)
+    .named("admins.list")
     .await?;
     Ok(Page::new(admins, page, total))
 }
 
 /// One admin.
 pub async fn find(db: &mut PgConnection, id: AdminId) -> Result<Admin> {
-    let admin = select_admins!("where a.id = $1", id as AdminId).fetch_optional(db).await?;
+    let admin = select_admins!("where a.id = $1", id as AdminId).fetch_optional(db).named("admins.find").await?;
     admin.ok_or(Code::AdminNotFound.into())
 }
 
@@ -97,6 +100,7 @@ pub async fn create(db: &mut PgConnection, new: NewAdmin<'_>, now: Timestamp) ->
         now as Timestamp,
     )
     .fetch_one(db)
+    .named("admins.create")
     .await?;
     Ok(id)
 }
@@ -114,6 +118,7 @@ pub async fn set_active(db: &mut PgConnection, id: AdminId, is_active: bool, now
         now as Timestamp,
     )
     .execute(db)
+    .named("admins.set_active")
     .await?;
     Ok(())
 }
@@ -128,6 +133,7 @@ pub async fn lock_active_super_admins(db: &mut PgConnection) -> Result<HashSet<A
            for no key update"#
     )
     .fetch_all(db)
+    .named("admins.lock_active_super_admins")
     .await?;
     Ok(ids.into_iter().collect())
 }
@@ -153,6 +159,7 @@ pub async fn set_password(
         now as Timestamp,
     )
     .fetch_optional(db)
+    .named("admins.set_password")
     .await?;
     Ok(version)
 }
@@ -203,12 +210,14 @@ pub async fn account(db: &PgPool, store_id: Option<StoreId>, username: &str) -> 
         username,
     )
     .fetch_optional(db)
+    .named("admins.account")
     .await?;
     Ok(account)
 }
 
 /// The account with this id.
 pub async fn account_by_id(db: &PgPool, id: AdminId) -> Result<AdminAccount> {
-    let account = select_accounts!("where a.id = $1", id as AdminId).fetch_optional(db).await?;
+    let account =
+        select_accounts!("where a.id = $1", id as AdminId).fetch_optional(db).named("admins.account_by_id").await?;
     account.ok_or(Code::AdminNotFound.into())
 }

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 
 use crate::domain::{AdminId, StoreId, Timestamp};
 use crate::error::Result;
+use crate::telemetry::queries::Named;
 
 /// What is kept of a change.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ pub async fn record(db: &mut PgConnection, entry: Entry, now: Timestamp) -> Resu
         now as Timestamp,
     )
     .execute(db)
+    .named("audit.record")
     .await?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::domain::menu::Category;
 use crate::domain::{CategoryId, StoreId, Timestamp};
 use crate::error::{Code, Result};
+use crate::telemetry::queries::Named;
 
 /// The store's categories in their order of display.
 pub async fn list(db: &PgPool, store_id: StoreId) -> Result<Vec<Category>> {
@@ -17,6 +18,7 @@ pub async fn list(db: &PgPool, store_id: StoreId) -> Result<Vec<Category>> {
         store_id as StoreId,
     )
     .fetch_all(db)
+    .named("categories.list")
     .await?;
     Ok(categories)
 }
@@ -29,6 +31,7 @@ pub async fn check_exists(db: &mut PgConnection, store_id: StoreId, id: Category
         id as CategoryId,
     )
     .fetch_one(db)
+    .named("categories.check_exists")
     .await?;
     if exists { Ok(()) } else { Err(Code::CategoryNotFound.into()) }
 }
@@ -47,6 +50,7 @@ pub async fn create(db: &mut PgConnection, store_id: StoreId, name: &str, now: T
         now as Timestamp,
     )
     .fetch_one(db)
+    .named("categories.create")
     .await?;
     Ok(category)
 }
@@ -71,6 +75,7 @@ pub async fn rename(
         now as Timestamp,
     )
     .fetch_optional(db)
+    .named("categories.rename")
     .await?;
     category.ok_or(Code::CategoryNotFound.into())
 }
@@ -86,6 +91,7 @@ pub async fn delete(db: &mut PgConnection, store_id: StoreId, id: CategoryId) ->
         id as CategoryId,
     )
     .fetch_optional(&mut *db)
+    .named("categories.delete")
     .await?
     .ok_or(Code::CategoryNotFound)?;
     sqlx::query!(
@@ -94,6 +100,7 @@ pub async fn delete(db: &mut PgConnection, store_id: StoreId, id: CategoryId) ->
         category.display_order,
     )
     .execute(db)
+    .named("categories.delete_gap")
     .await?;
     Ok(category)
 }
@@ -105,6 +112,7 @@ pub async fn ids(db: &mut PgConnection, store_id: StoreId) -> Result<Vec<Categor
         store_id as StoreId,
     )
     .fetch_all(db)
+    .named("categories.ids")
     .await?;
     Ok(ids)
 }
@@ -121,6 +129,7 @@ pub async fn reorder(db: &mut PgConnection, store_id: StoreId, ids: &[CategoryId
         now as Timestamp,
     )
     .execute(db)
+    .named("categories.reorder")
     .await?;
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::domain::order::{ArchivedItem, ArchivedOrder, OrderStatus};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::{OrderId, SessionId, StoreId, TableId, Timestamp};
 use crate::error::Result;
+use crate::telemetry::queries::Named;
 
 /// A table's orders archived from one moment up to but without another, newest first.
 pub async fn list(
@@ -26,6 +27,7 @@ pub async fn list(
         until as Timestamp,
     )
     .fetch_one(db)
+    .named("history.list_count")
     .await?;
     let orders = sqlx::query!(
         r#"select h.original_order_id as "original_order_id: OrderId", h.order_number, h.business_date,
@@ -62,6 +64,7 @@ pub async fn list(
         archived_at: row.archived_at,
     })
     .fetch_all(db)
+    .named("history.list")
     .await?;
     Ok(Page::new(orders, page, total))
 }

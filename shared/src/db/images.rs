@@ -4,6 +4,7 @@ use sqlx::PgConnection;
 
 use crate::domain::{ImageId, StoreId};
 use crate::error::{Code, Result};
+use crate::telemetry::queries::Named;
 
 /// Check that a menu may use this picture: it is the store's own and was not rejected.
 pub async fn check_usable(db: &mut PgConnection, store_id: StoreId, id: ImageId) -> Result<()> {
@@ -15,6 +16,7 @@ pub async fn check_usable(db: &mut PgConnection, store_id: StoreId, id: ImageId)
         id as ImageId,
     )
     .fetch_one(db)
+    .named("images.check_usable")
     .await?;
     if usable { Ok(()) } else { Err(Code::ImageNotFound.into()) }
 }

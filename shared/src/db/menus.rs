@@ -6,6 +6,7 @@ use crate::domain::menu::Menu;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::{CategoryId, ImageId, MenuId, StoreId, Timestamp};
 use crate::error::{Code, Result};
+use crate::telemetry::queries::Named;
 
 /// Selects whole menus; `$1` is the store and `$2` the base URL of pictures, the tail the rest after `from`.
 macro_rules! select_menus {
@@ -41,6 +42,7 @@ pub async fn list(
         category_id as Option<CategoryId>,
     )
     .fetch_all(db)
+    .named("menus.list")
     .await?;
     Ok(menus)
 }
@@ -59,6 +61,7 @@ pub async fn page(
         category_id as Option<CategoryId>,
     )
     .fetch_one(db)
+    .named("menus.page_count")
     .await?;
     let menus = select_menus!(
         "and ($3::bigint is null or m.category_id = $3)
@@ -71,13 +74,17 @@ pub async fn page(
         page.offset(),
     )
     .fetch_all(db)
+    .named("menus.page")
     .await?;
     Ok(Page::new(menus, page, total))
 }
 
 /// One of the store's menus.
 pub async fn find(db: &mut PgConnection, store_id: StoreId, image_base_url: &str, id: MenuId) -> Result<Menu> {
-    let menu = select_menus!("and m.id = $3", store_id, image_base_url, id as MenuId).fetch_optional(db).await?;
+    let menu = select_menus!("and m.id = $3", store_id, image_base_url, id as MenuId)
+        .fetch_optional(db)
+        .named("menus.find")
+        .await?;
     menu.ok_or(Code::MenuNotFound.into())
 }
 
@@ -119,6 +126,7 @@ pub async fn create(db: &mut PgConnection, store_id: StoreId, new: NewMenu<'_>, 
         now as Timestamp,
     )
     .fetch_one(db)
+    .named("menus.create")
     .await?;
     Ok(id)
 }
@@ -168,6 +176,7 @@ pub async fn update(
         now as Timestamp,
     )
     .execute(db)
+    .named("menus.update")
     .await?;
     Ok(())
 }
@@ -184,6 +193,7 @@ pub async fn move_to(db: &mut PgConnection, store_id: StoreId, menu: &Menu, to: 
         to as CategoryId,
     )
     .execute(&mut *db)
+    .named("menus.move_to")
     .await?;
     close_gap(db, store_id, menu).await
 }
@@ -192,6 +202,7 @@ pub async fn move_to(db: &mut PgConnection, store_id: StoreId, menu: &Menu, to: 
 pub async fn delete(db: &mut PgConnection, store_id: StoreId, menu: &Menu) -> Result<()> {
     sqlx::query!("delete from menus where store_id = $1 and id = $2", store_id as StoreId, menu.id as MenuId)
         .execute(&mut *db)
+        .named("menus.delete")
         .await?;
     close_gap(db, store_id, menu).await
 }
@@ -206,6 +217,7 @@ async fn close_gap(db: &mut PgConnection, store_id: StoreId, gone: &Menu) -> Res
         gone.display_order,
     )
     .execute(db)
+    .named("menus.close_gap")
     .await?;
     Ok(())
 }
@@ -218,6 +230,7 @@ pub async fn ids(db: &mut PgConnection, store_id: StoreId, category_id: Category
         category_id as CategoryId,
     )
     .fetch_all(db)
+    .named("menus.ids")
     .await?;
     Ok(ids)
 }
@@ -234,6 +247,7 @@ pub async fn reorder(db: &mut PgConnection, store_id: StoreId, ids: &[MenuId], n
         now as Timestamp,
     )
     .execute(db)
+    .named("menus.reorder")
     .await?;
     Ok(())
 }

@@ -20,17 +20,28 @@ pub mod stores;
 pub mod tables;
 
 pub use pool::{PoolSize, connect, connect_options};
+use sqlx::PgPool;
+
+use crate::telemetry::queries::Named;
 
 /// The migrations in `migrations/`, embedded.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
+/// Ask for nothing, to see whether the database answers.
+pub async fn ping(db: &PgPool) -> crate::Result<()> {
+    sqlx::query!("select 1 as one").fetch_one(db).named("ping").await?;
+    Ok(())
+}
+
 /// The version of the last migration that was applied, if any was.
 pub async fn last_migration(db: &mut sqlx::PgConnection) -> crate::Result<Option<i64>> {
     // Not checked at compile time: the table is sqlx's own, and may not be there yet.
-    let there: bool =
-        sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(&mut *db).await?;
+    let there: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
+        .fetch_one(&mut *db)
+        .named("last_migration.there")
+        .await?;
     if !there {
         return Ok(None);
     }
-    Ok(sqlx::query_scalar("select max(version) from _sqlx_migrations").fetch_one(db).await?)
+    Ok(sqlx::query_scalar("select max(version) from _sqlx_migrations").fetch_one(db).named("last_migration").await?)
 }

@@ -9,6 +9,7 @@ use crate::domain::{AdminId, EventId, OrderId, SessionId, StoreId, TableId, Time
 use crate::error::{Code, Result};
 
 use super::outbox::NewRow;
+use crate::telemetry::queries::Named;
 
 /// Selects whole orders with their items; the tail gives the rest of the statement after `from`.
 macro_rules! select_orders {
@@ -61,6 +62,7 @@ pub async fn list_for_table(
         table_id as TableId,
     )
     .fetch_one(db)
+    .named("orders.list_for_table_count")
     .await?;
     let orders = select_orders!(
         "where o.store_id = $1 and o.table_id = $2 order by o.id desc limit $3 offset $4",
@@ -70,6 +72,7 @@ pub async fn list_for_table(
         page.offset(),
     )
     .fetch_all(db)
+    .named("orders.list_for_table")
     .await?;
     Ok(Page::new(orders, page, total))
 }
@@ -83,6 +86,7 @@ pub async fn find_for_table(db: &PgPool, store_id: StoreId, table_id: TableId, i
         id as OrderId,
     )
     .fetch_optional(db)
+    .named("orders.find_for_table")
     .await?;
     order.ok_or(Code::OrderNotFound.into())
 }
@@ -104,6 +108,7 @@ pub async fn list(
         status as Option<OrderStatus>,
     )
     .fetch_all(db)
+    .named("orders.list")
     .await?;
     Ok(orders)
 }
@@ -112,6 +117,7 @@ pub async fn list(
 pub async fn find(db: impl PgExecutor<'_>, store_id: StoreId, id: OrderId) -> Result<Order> {
     let order = select_orders!("where o.store_id = $1 and o.id = $2", store_id as StoreId, id as OrderId)
         .fetch_optional(db)
+        .named("orders.find")
         .await?;
     order.ok_or(Code::OrderNotFound.into())
 }
@@ -124,6 +130,7 @@ pub async fn lock(db: &mut PgConnection, store_id: StoreId, id: OrderId) -> Resu
         id as OrderId,
     )
     .fetch_optional(db)
+    .named("orders.lock")
     .await?;
     order.ok_or(Code::OrderNotFound.into())
 }
@@ -161,6 +168,7 @@ pub async fn record_status_change(
         event.payload,
     )
     .execute(db)
+    .named("orders.record_status_change")
     .await?;
     Ok(())
 }
@@ -184,6 +192,7 @@ pub async fn status_changes(db: &PgPool, store_id: StoreId, id: OrderId) -> Resu
         at: row.at,
     })
     .fetch_all(db)
+    .named("orders.status_changes")
     .await?;
     Ok(changes)
 }
@@ -202,6 +211,7 @@ pub async fn delete(db: &mut PgConnection, store_id: StoreId, order: &Order) -> 
         order.session_id as SessionId,
     )
     .fetch_one(db)
+    .named("orders.delete")
     .await?;
     Ok(table_total)
 }

@@ -1,11 +1,12 @@
 //! The transactional outbox: events wait here until they are published.
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::domain::event::{Envelope, Event};
 use crate::domain::{EventId, StoreId, Timestamp};
 use crate::error::Result;
+use crate::telemetry::queries::Named;
 
 /// An event on its way out.
 #[derive(Debug)]
@@ -41,6 +42,7 @@ pub async fn record(db: &mut PgConnection, store_id: StoreId, event: Event, now:
         now as Timestamp,
     )
     .execute(db)
+    .named("outbox.record")
     .await?;
     Ok(())
 }
@@ -69,13 +71,28 @@ pub async fn waiting(db: &mut PgConnection, now: Timestamp, limit: i64) -> Resul
         limit,
     )
     .fetch_all(db)
+    .named("outbox.waiting")
     .await?;
     Ok(rows)
 }
 
+/// When the oldest event happened that waits to be published.
+pub async fn oldest_waiting(db: &PgPool) -> Result<Option<Timestamp>> {
+    let oldest = sqlx::query_scalar!(
+        r#"select created_at as "created_at: Timestamp" from outbox where published_at is null order by sequence limit 1"#,
+    )
+    .fetch_optional(db)
+    .named("outbox.oldest_waiting")
+    .await?;
+    Ok(oldest)
+}
+
 /// Mark events as published.
 pub async fn mark_published(db: &mut PgConnection, ids: &[Uuid], now: Timestamp) -> Result<()> {
-    sqlx::query!("update outbox set published_at = $2 where id = any($1)", ids, now as Timestamp).execute(db).await?;
+    sqlx::query!("update outbox set published_at = $2 where id = any($1)", ids, now as Timestamp)
+        .execute(db)
+        .named("outbox.mark_published")
+        .await?;
     Ok(())
 }
 
@@ -87,14 +104,15 @@ pub async fn put_off(db: &mut PgConnection, id: Uuid, until: Timestamp) -> Resul
         until as Timestamp,
     )
     .execute(db)
+    .named("outbox.put_off")
     .await?;
     Ok(())
 }
 
 /// Wait for the right to publish, at most 5 s; it lasts until the transaction ends.
 pub async fn lock(db: &mut PgConnection) -> Result<()> {
-    sqlx::query!("set local lock_timeout = '5s'").execute(&mut *db).await?;
+    sqlx::query!("set local lock_timeout = '5s'").execute(&mut *db).named("outbox.lock_timeout").await?;
     // An arbitrary number that nothing else in this database locks.
-    sqlx::query!("select pg_advisory_xact_lock(7461626571)").fetch_one(db).await?;
+    sqlx::query!("select pg_advisory_xact_lock(7461626571)").fetch_one(db).named("outbox.lock").await?;
     Ok(())
 }

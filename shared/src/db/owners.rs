@@ -5,6 +5,7 @@ use sqlx::PgPool;
 use crate::domain::StoreId;
 use crate::domain::account::Role;
 use crate::error::Result;
+use crate::telemetry::queries::Named;
 
 /// Whoever a token was issued to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,7 +47,7 @@ pub async fn standings(db: &PgPool, owners: &[Owner]) -> Result<Vec<Option<Stand
         &ids,
         &stores as &[Option<StoreId>],
     )
-    .fetch_all(db)
+    .fetch_all(db).named("owners.standings")
     .await?;
     let standings = rows.into_iter().map(|row| {
         Some(Standing { token_version: row.token_version?, is_active: row.is_active, store_active: row.store_active })

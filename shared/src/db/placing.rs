@@ -14,6 +14,7 @@ use crate::error::Result;
 
 use super::housekeeping::IDEMPOTENCY_LIFE;
 use super::outbox::NewRow;
+use crate::telemetry::queries::Named;
 
 /// What was answered under an idempotency key.
 #[derive(Debug)]
@@ -74,6 +75,7 @@ pub async fn basis(
         (now - IDEMPOTENCY_LIFE) as Timestamp,
     )
     .fetch_one(db)
+    .named("placing.basis")
     .await?;
     let first_answer = match (row.request_hash, row.response) {
         (Some(request_hash), Some(response)) => Some(FirstAnswer { request_hash, response }),
@@ -164,6 +166,7 @@ pub async fn insert(db: &mut PgConnection, store_id: StoreId, new: NewOrder, now
         &notes as &[Option<&str>],
     )
     .fetch_one(db)
+    .named("placing.insert")
     .await?;
     let items = placed.item_ids.into_iter().zip(new.lines);
     Ok(Order {
@@ -237,6 +240,7 @@ pub async fn record(
         answer.as_ref().map(|answer| answer.response),
     )
     .execute(db)
+    .named("placing.record")
     .await?;
     Ok(())
 }

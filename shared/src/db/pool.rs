@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool};
+use sqlx::{ConnectOptions, Connection, PgPool};
 
 /// How many connections a process may hold, and when one is checked before use.
 #[derive(Clone, Copy, Debug)]
@@ -31,11 +31,13 @@ const MAX_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
 /// What a database URL means, with the limits that keep a lost client from holding locks.
 pub fn connect_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
-    Ok(PgConnectOptions::from_str(url)?.application_name("table-order").options([
+    let options = PgConnectOptions::from_str(url)?.application_name("table-order").options([
         ("statement_timeout", format!("{}ms", STATEMENT_TIMEOUT.as_millis())),
         ("idle_in_transaction_session_timeout", format!("{}ms", STATEMENT_TIMEOUT.as_millis())),
         ("timezone", "UTC".to_owned()),
-    ]))
+    ]);
+    // Slow queries are told by name, in `telemetry::queries`.
+    Ok(options.disable_statement_logging())
 }
 
 /// A pool that connects when it is first asked for a connection.

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use crate::domain::table::OpenSession;
 use crate::domain::{SessionId, StoreId, TableId, Timestamp};
 use crate::error::Result;
+use crate::telemetry::queries::Named;
 
 /// The table's open session.
 pub async fn find_open(db: &mut PgConnection, store_id: StoreId, table_id: TableId) -> Result<Option<OpenSession>> {
@@ -17,6 +18,7 @@ pub async fn find_open(db: &mut PgConnection, store_id: StoreId, table_id: Table
         table_id as TableId,
     )
     .fetch_optional(db)
+    .named("sessions.find_open")
     .await?;
     Ok(session)
 }
@@ -49,6 +51,7 @@ pub async fn lock_orders(db: &mut PgConnection, store_id: StoreId, id: SessionId
         id as SessionId,
     )
     .fetch_one(db)
+    .named("sessions.lock_orders")
     .await?;
     Ok(archived)
 }
@@ -67,6 +70,7 @@ pub async fn close(db: &mut PgConnection, store_id: StoreId, id: SessionId, now:
         id as SessionId,
     )
     .fetch_all(&mut *db)
+    .named("sessions.close_menus")
     .await?;
     sqlx::query!(
         "with closed as (
@@ -102,6 +106,7 @@ pub async fn close(db: &mut PgConnection, store_id: StoreId, id: SessionId, now:
         now as Timestamp,
     )
     .execute(db)
+    .named("sessions.close")
     .await?;
     Ok(())
 }

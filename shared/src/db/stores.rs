@@ -6,6 +6,7 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::store::{Store, TimeZone};
 use crate::domain::{StoreId, Timestamp};
 use crate::error::{Code, Result};
+use crate::telemetry::queries::Named;
 
 /// Add a store.
 pub async fn create(
@@ -27,6 +28,7 @@ pub async fn create(
         now as Timestamp,
     )
     .fetch_one(db)
+    .named("stores.create")
     .await?;
     Ok(store)
 }
@@ -42,6 +44,7 @@ pub async fn find(db: &PgPool, id: StoreId) -> Result<Store> {
         id as StoreId,
     )
     .fetch_optional(db)
+    .named("stores.find")
     .await?;
     store.ok_or(Code::StoreNotFound.into())
 }
@@ -53,6 +56,7 @@ pub async fn list(db: &PgPool, search: Option<&str>, page: PageRequest) -> Resul
         search,
     )
     .fetch_one(db)
+    .named("stores.list_count")
     .await?;
     let items = sqlx::query_as!(
         Store,
@@ -67,6 +71,7 @@ pub async fn list(db: &PgPool, search: Option<&str>, page: PageRequest) -> Resul
         page.offset(),
     )
     .fetch_all(db)
+    .named("stores.list")
     .await?;
     Ok(Page::new(items, page, total))
 }
@@ -101,6 +106,7 @@ pub async fn update(db: &PgPool, id: StoreId, changes: Changes<'_>, now: Timesta
         now as Timestamp,
     )
     .fetch_optional(db)
+    .named("stores.update")
     .await?;
     store.ok_or(Code::StoreNotFound.into())
 }
@@ -116,14 +122,17 @@ pub async fn delete(db: &mut PgConnection, id: StoreId) -> Result<Store> {
         id as StoreId,
     )
     .fetch_optional(db)
+    .named("stores.delete")
     .await?;
     store.ok_or(Code::StoreNotFound.into())
 }
 
 /// Check that the store is there, and keep it from being deleted until the transaction ends.
 pub async fn keep(db: &mut PgConnection, id: StoreId) -> Result<()> {
-    let found =
-        sqlx::query!("select id from stores where id = $1 for key share", id as StoreId).fetch_optional(db).await?;
+    let found = sqlx::query!("select id from stores where id = $1 for key share", id as StoreId)
+        .fetch_optional(db)
+        .named("stores.keep")
+        .await?;
     found.map(drop).ok_or(Code::StoreNotFound.into())
 }
 
@@ -132,6 +141,7 @@ pub async fn timezone(db: &PgPool, id: StoreId) -> Result<TimeZone> {
     let timezone =
         sqlx::query_scalar!(r#"select timezone as "timezone: TimeZone" from stores where id = $1"#, id as StoreId,)
             .fetch_optional(db)
+            .named("stores.timezone")
             .await?;
     timezone.ok_or(Code::StoreNotFound.into())
 }
@@ -140,6 +150,9 @@ pub async fn timezone(db: &PgPool, id: StoreId) -> Result<TimeZone> {
 ///
 /// Orders and foreign keys only share-lock the row's key and are not held up.
 pub async fn lock(db: &mut PgConnection, id: StoreId) -> Result<()> {
-    sqlx::query!("select id from stores where id = $1 for no key update", id as StoreId).fetch_optional(db).await?;
+    sqlx::query!("select id from stores where id = $1 for no key update", id as StoreId)
+        .fetch_optional(db)
+        .named("stores.lock")
+        .await?;
     Ok(())
 }

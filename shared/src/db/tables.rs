@@ -8,6 +8,7 @@ use crate::domain::store::TimeZone;
 use crate::domain::table::{DashboardEntry, OpenSession, Table};
 use crate::domain::{SessionId, StoreId, TableId, Timestamp};
 use crate::error::{Code, Result};
+use crate::telemetry::queries::Named;
 
 /// Selects whole tables; the tail gives the rest of the statement after `from`.
 macro_rules! select_tables {
@@ -43,6 +44,7 @@ pub async fn list(db: &PgPool, store_id: StoreId) -> Result<Vec<Table>> {
         store_id as StoreId,
     )
     .fetch_all(db)
+    .named("tables.list")
     .await?;
     Ok(tables)
 }
@@ -51,6 +53,7 @@ pub async fn list(db: &PgPool, store_id: StoreId) -> Result<Vec<Table>> {
 pub async fn find(db: &mut PgConnection, store_id: StoreId, id: TableId) -> Result<Table> {
     let table = select_tables!("where t.store_id = $1 and t.id = $2", store_id as StoreId, id as TableId)
         .fetch_optional(db)
+        .named("tables.find")
         .await?;
     table.ok_or(Code::TableNotFound.into())
 }
@@ -63,6 +66,7 @@ pub async fn check_exists(db: &PgPool, store_id: StoreId, id: TableId) -> Result
         id as TableId,
     )
     .fetch_one(db)
+    .named("tables.check_exists")
     .await?;
     if exists { Ok(()) } else { Err(Code::TableNotFound.into()) }
 }
@@ -85,6 +89,7 @@ pub async fn create(
         now as Timestamp,
     )
     .fetch_one(db)
+    .named("tables.create")
     .await?;
     Ok(Table { id, table_number: table_number.to_owned(), session: None, created_at: now, updated_at: now })
 }
@@ -112,6 +117,7 @@ pub async fn update(
         now as Timestamp,
     )
     .execute(&mut *db)
+    .named("tables.update")
     .await?;
     find(db, store_id, id).await
 }
@@ -121,6 +127,7 @@ pub async fn delete(db: &mut PgConnection, store_id: StoreId, id: TableId) -> Re
     let deleted =
         sqlx::query!("delete from tables where store_id = $1 and id = $2", store_id as StoreId, id as TableId)
             .execute(db)
+            .named("tables.delete")
             .await?;
     if deleted.rows_affected() == 0 { Err(Code::TableNotFound.into()) } else { Ok(()) }
 }
@@ -147,6 +154,7 @@ pub async fn lock(db: &mut PgConnection, store_id: StoreId, id: TableId) -> Resu
         id as TableId,
     )
     .fetch_optional(db)
+    .named("tables.lock")
     .await?;
     table.ok_or(Code::TableNotFound.into())
 }
@@ -189,6 +197,7 @@ macro_rules! select_accounts {
 pub async fn account(db: &PgPool, store_id: StoreId, table_number: &str) -> Result<Option<TableAccount>> {
     let account = select_accounts!("where t.store_id = $1 and t.table_number = $2", store_id as StoreId, table_number)
         .fetch_optional(db)
+        .named("tables.account")
         .await?;
     Ok(account)
 }
@@ -197,6 +206,7 @@ pub async fn account(db: &PgPool, store_id: StoreId, table_number: &str) -> Resu
 pub async fn account_by_id(db: &PgPool, store_id: StoreId, id: TableId) -> Result<TableAccount> {
     let account = select_accounts!("where t.store_id = $1 and t.id = $2", store_id as StoreId, id as TableId)
         .fetch_optional(db)
+        .named("tables.account_by_id")
         .await?;
     account.ok_or(Code::TableNotFound.into())
 }
@@ -253,6 +263,7 @@ pub async fn dashboard(db: &PgPool, store_id: StoreId) -> Result<Vec<DashboardEn
         total_amount: row.total_amount,
     })
     .fetch_all(db)
+    .named("tables.dashboard")
     .await?;
     Ok(entries)
 }

@@ -19,13 +19,20 @@ pub enum Role {
     SuperAdmin,
 }
 
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Role {
+    /// As in tokens, logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Table => "table",
             Self::StoreAdmin => "store_admin",
             Self::SuperAdmin => "super_admin",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

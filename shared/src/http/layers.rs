@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::auth::callers::{Authentication, authenticate};
 use crate::clock;
 use crate::error::{Code, Error};
+use crate::telemetry::metrics;
 
 /// The header that names a request, in its answer and its log lines.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -49,18 +50,20 @@ pub fn service(routes: Routes, app: App) -> Router {
         .with_state(app)
 }
 
-/// Give the request an id, put it on the answer and on every log line, and log the answer.
+/// Give the request an id, put it on the answer and on every log line, and log, count and time the answer.
 async fn trace(State(app): State<App>, request: Request, next: Next) -> Response {
     let request_id = clock::new_uuid(app.clock.now()).to_string();
-    let endpoint = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
     // Of the highest level, so that no LOG_LEVEL takes the request's id off the lines that are left.
     let span = tracing::error_span!("request", %request_id, user_id = field::Empty);
     let begun = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
+    let (status, took) = (response.status(), begun.elapsed());
+    metrics::answered(&method, matched.as_ref(), status, took);
     span.in_scope(|| {
-        let status = response.status().as_u16();
-        let duration_ms = begun.elapsed().as_millis() as u64;
+        let endpoint = matched.as_ref().map_or("", MatchedPath::as_str);
+        let (status, duration_ms) = (status.as_u16(), took.as_millis() as u64);
         tracing::info!(http.method = %method, http.endpoint = endpoint, http.status = status, duration_ms, "answered");
     });
     if let Ok(value) = HeaderValue::from_str(&request_id) {

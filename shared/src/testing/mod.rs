@@ -35,6 +35,7 @@ use crate::events::relay::{Bus, LocalRelay};
 use crate::health::HealthCheck;
 use crate::http::{Routes, layers};
 use crate::limiter::Limiter;
+use crate::telemetry::metrics::Metrics;
 
 pub use client::{TestRequest, TestResponse};
 pub use database::TestDatabase;
@@ -104,12 +105,18 @@ pub struct Options {
     pub variables: HashMap<&'static str, String>,
     /// Connections to the database.
     pub connections: u32,
+    /// What `/metrics` tells.
+    pub metrics: Metrics,
 }
 
 impl Default for Options {
     /// Limits that no test meets by accident.
     fn default() -> Self {
-        Self { variables: HashMap::from([("RATE_LIMIT_PER_MINUTE", "1000000".to_owned())]), connections: 8 }
+        Self {
+            variables: HashMap::from([("RATE_LIMIT_PER_MINUTE", "1000000".to_owned())]),
+            connections: 8,
+            metrics: Metrics::off(),
+        }
     }
 }
 
@@ -155,6 +162,7 @@ impl TestApp {
             cache,
             bus: Bus::Local(Arc::new(Notify::new())),
             health: HealthCheck::default(),
+            metrics: options.metrics,
             config,
         });
         let router = layers::service(routes(&app, &feed), app.clone());
