@@ -32,7 +32,7 @@ test: $(WITH_POSTGRES) ## run every test, on a PostgreSQL of their own
 	exit $$status
 
 .PHONY: check
-check: format-check lint queries-check deny ## what CI checks besides the tests
+check: format-check lint doc queries-check deny ## what CI checks besides the tests
 
 ##@ Database
 
@@ -83,6 +83,11 @@ format-check:
 .PHONY: lint
 lint: ## warnings are errors
 	@cargo clippy --workspace --all-targets --all-features -- --deny warnings
+
+.PHONY: doc
+doc: ## the code's documentation, in target/doc; warnings are errors
+	@RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --workspace --all-features --no-deps
+	@echo "Wrote $(TARGET)/doc/shared/index.html."
 
 .PHONY: queries-check
 queries-check: learn-queries

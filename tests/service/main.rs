@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails, panics")]
 
 mod cors;
+mod docs;
 mod errors;
 mod input;
 mod journeys;

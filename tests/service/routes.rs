@@ -25,7 +25,7 @@ const OPEN: &[(&str, &str)] = &[
 ];
 
 /// Every route of the service, as method and path.
-fn routes() -> Vec<(Method, String)> {
+pub(crate) fn routes() -> Vec<(Method, String)> {
     let streams = Streams::new(Feed::new("routes"), CancellationToken::new());
     let mut routes = Vec::new();
     for (path, item) in local::routes(streams).get_openapi().paths.paths.clone() {
