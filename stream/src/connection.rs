@@ -49,7 +49,7 @@ struct Connection {
 pub(crate) async fn frames(
     app: &App,
     streams: Streams,
-    claims: Claims,
+    claims: Arc<Claims>,
     left_at: Option<String>,
 ) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + use<>> {
     let now = app.clock.now();

@@ -35,7 +35,7 @@ struct Shared {
 /// An open stream: whose, and how to close it.
 #[derive(Debug)]
 struct Open {
-    claims: Claims,
+    claims: Arc<Claims>,
     closed: CancellationToken,
 }
 
@@ -69,7 +69,7 @@ impl Streams {
     }
 
     /// Put a stream on the list. The token is cancelled when the stream must close.
-    fn register(&self, claims: Claims) -> (Registration, CancellationToken) {
+    fn register(&self, claims: Arc<Claims>) -> (Registration, CancellationToken) {
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
         let closed = self.0.stopped.child_token();
         self.open().insert(id, Open { claims, closed: closed.clone() });

@@ -1,5 +1,7 @@
 //! `GET /api/{customer,admin}/orders/stream`.
 
+use std::sync::Arc;
+
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
@@ -70,7 +72,7 @@ pub(crate) async fn for_store_admin(
 }
 
 /// Who opens the stream, by ticket or header. The owner is checked anew: a stream lasts.
-async fn caller(app: &App, headers: &HeaderMap, ticket: Option<String>, role: Role) -> Result<Claims> {
+async fn caller(app: &App, headers: &HeaderMap, ticket: Option<String>, role: Role) -> Result<Arc<Claims>> {
     let now = app.clock.now();
     let claims = match ticket {
         Some(ticket) => app.tickets.redeem(&ticket, now).await?,
@@ -94,7 +96,7 @@ fn left_at(headers: &HeaderMap, parameter: Option<String>) -> Option<String> {
     header.or(parameter)
 }
 
-async fn open(app: &App, streams: Streams, claims: Claims, left_at: Option<String>) -> Result<Response> {
+async fn open(app: &App, streams: Streams, claims: Arc<Claims>, left_at: Option<String>) -> Result<Response> {
     let frames = connection::frames(app, streams, claims, left_at).await?;
     let headers = [
         (CONTENT_TYPE, "text/event-stream; charset=utf-8"),

@@ -1,5 +1,7 @@
 //! `POST /api/{customer,admin}/auth/stream-ticket`.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use serde::Serialize;
 use shared::auth::callers::{Guest, StoreAdmin};
@@ -42,7 +44,7 @@ pub(crate) async fn for_store_admin(State(app): State<App>, admin: StoreAdmin) -
     issue(&app, admin.claims).await
 }
 
-async fn issue(app: &App, claims: Claims) -> Result<Created<StreamTicket>> {
+async fn issue(app: &App, claims: Arc<Claims>) -> Result<Created<StreamTicket>> {
     let ticket = app.tickets.issue(claims, app.clock.now()).await?;
     Ok(Created(StreamTicket { ticket, expires_in: tickets::LIFE.num_seconds() }))
 }

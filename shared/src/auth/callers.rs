@@ -3,6 +3,8 @@
 //! [`authenticate`] checks the token once for every request, before any limit; the extractor then checks the role and the
 //! owner.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -25,7 +27,7 @@ pub struct Guest {
     /// Its table.
     pub table_id: TableId,
     /// Its token.
-    pub claims: Claims,
+    pub claims: Arc<Claims>,
 }
 
 /// Staff of a store.
@@ -36,7 +38,7 @@ pub struct StoreAdmin {
     /// Its account.
     pub id: AdminId,
     /// Its token.
-    pub claims: Claims,
+    pub claims: Arc<Claims>,
 }
 
 /// The keeper of stores and accounts.
@@ -45,12 +47,12 @@ pub struct SuperAdmin {
     /// Its account.
     pub id: AdminId,
     /// Its token.
-    pub claims: Claims,
+    pub claims: Arc<Claims>,
 }
 
 /// What the request's `Authorization` header turned out to be, kept in the request's extensions.
 #[derive(Clone, Debug)]
-pub struct Authentication(pub Result<Claims, Code>);
+pub struct Authentication(pub Result<Arc<Claims>, Code>);
 
 /// Check the token, if there is one, and keep the answer for the limiter and the extractors.
 pub async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Response {
@@ -63,7 +65,7 @@ pub async fn authenticate(State(app): State<App>, mut request: Request, next: Ne
 }
 
 /// The claims of the token in the `Authorization` header.
-pub fn check_header(app: &App, headers: &HeaderMap) -> Result<Claims, Code> {
+pub fn check_header(app: &App, headers: &HeaderMap) -> Result<Arc<Claims>, Code> {
     let header = headers.get(AUTHORIZATION).ok_or(Code::TokenMissing)?;
     let (scheme, token) = header.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(Code::InvalidToken)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
@@ -72,7 +74,7 @@ pub fn check_header(app: &App, headers: &HeaderMap) -> Result<Claims, Code> {
     app.tokens.check(token.trim(), app.clock.now())
 }
 
-async fn caller(parts: &Parts, app: &App, role: Role) -> Result<(i64, Claims)> {
+async fn caller(parts: &Parts, app: &App, role: Role) -> Result<(i64, Arc<Claims>)> {
     let Authentication(checked) = parts.extensions.get().cloned().unwrap_or(Authentication(Err(Code::TokenMissing)));
     let claims = checked?;
     if claims.role != role {
@@ -91,10 +93,10 @@ impl FromRequestParts<App> for Guest {
     }
 }
 
-impl TryFrom<Claims> for Guest {
+impl TryFrom<Arc<Claims>> for Guest {
     type Error = Error;
 
-    fn try_from(claims: Claims) -> Result<Self> {
+    fn try_from(claims: Arc<Claims>) -> Result<Self> {
         let (Some(store_id), Some(table_id)) = (claims.store_id, claims.table_id) else {
             return Err(Code::InvalidToken.into());
         };

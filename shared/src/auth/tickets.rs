@@ -29,7 +29,14 @@ pub enum Tickets {
 
 /// Tickets kept in this process.
 #[derive(Clone, Debug)]
-pub struct LocalTickets(Arc<Mutex<LruCache<String, (Claims, Timestamp)>>>);
+pub struct LocalTickets(Arc<Mutex<LruCache<String, Kept>>>);
+
+/// Whom a ticket was given to.
+#[derive(Debug)]
+struct Kept {
+    claims: Arc<Claims>,
+    until: Timestamp,
+}
 
 impl Default for LocalTickets {
     fn default() -> Self {
@@ -39,11 +46,14 @@ impl Default for LocalTickets {
 
 impl Tickets {
     /// A ticket for whoever holds these claims.
-    pub async fn issue(&self, claims: Claims, now: Timestamp) -> Result<String> {
+    pub async fn issue(&self, claims: Arc<Claims>, now: Timestamp) -> Result<String> {
         match self {
             Self::Local(LocalTickets(tickets)) => {
                 let ticket = URL_SAFE_NO_PAD.encode(clock::random::<32>());
-                tickets.lock().unwrap_or_else(PoisonError::into_inner).put(ticket.clone(), (claims, now + LIFE));
+                tickets
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .put(ticket.clone(), Kept { claims, until: now + LIFE });
                 Ok(ticket)
             }
             Self::Unavailable => Err(Error::unavailable("stream tickets are not configured")),
@@ -51,12 +61,12 @@ impl Tickets {
     }
 
     /// The claims behind a ticket, which is then used up.
-    pub async fn redeem(&self, ticket: &str, now: Timestamp) -> Result<Claims> {
+    pub async fn redeem(&self, ticket: &str, now: Timestamp) -> Result<Arc<Claims>> {
         match self {
             Self::Local(LocalTickets(tickets)) => {
                 let kept = tickets.lock().unwrap_or_else(PoisonError::into_inner).pop(ticket);
                 match kept {
-                    Some((claims, until)) if now < until => Ok(claims),
+                    Some(Kept { claims, until }) if now < until => Ok(claims),
                     _ => Err(Code::InvalidToken.into()),
                 }
             }

@@ -142,7 +142,7 @@ async fn at_its_tokens_end_a_stream_says_so_and_closes() {
     let given = given().await;
     let claims = Claims::new(given.admin_owner(), 1, given.app.clock.now(), TimeDelta::seconds(10));
     let token = given.app.app.tokens.sign(&claims).unwrap();
-    let ticket = given.app.app.tickets.issue(claims, given.app.clock.now()).await.unwrap();
+    let ticket = given.app.app.tickets.issue(claims.into(), given.app.clock.now()).await.unwrap();
     let by_header = past_ready(given.app.get("/api/admin/orders/stream").token(&token)).await;
     let by_ticket = past_ready(given.app.get(format!("/api/admin/orders/stream?ticket={ticket}"))).await;
     let mut lasting = given.board().await;

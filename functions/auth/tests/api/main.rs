@@ -115,7 +115,7 @@ impl Given {
 
     /// What a good token says now.
     fn claims(&self, token: &Value) -> Claims {
-        self.app.app.tokens.check(token.as_str().unwrap(), self.app.clock.now()).unwrap()
+        Claims::clone(&self.app.app.tokens.check(token.as_str().unwrap(), self.app.clock.now()).unwrap())
     }
 
     /// Open a session of the table, as its first order does. Returns its id.

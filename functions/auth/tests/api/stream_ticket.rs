@@ -18,7 +18,7 @@ impl Given {
     /// Show a ticket. Gives the `sub` of whom it was given to.
     async fn redeem(&self, ticket: &str) -> Result<String, Code> {
         let redeemed = self.app.app.tickets.redeem(ticket, self.app.clock.now()).await;
-        redeemed.map(|claims| claims.sub).map_err(|error| error.code)
+        redeemed.map(|claims| claims.sub.clone()).map_err(|error| error.code)
     }
 }
 
@@ -28,7 +28,7 @@ async fn a_ticket_stands_for_the_token_it_was_given_to() {
     for kind in [Kind::Customer, Kind::Admin] {
         let ticket = given.ticket(kind).await;
         let claims = given.app.app.tickets.redeem(&ticket, given.app.clock.now()).await.unwrap();
-        assert_eq!(claims, given.claims(&json!(given.token(kind))));
+        assert_eq!(*claims, given.claims(&json!(given.token(kind))));
     }
 }
 

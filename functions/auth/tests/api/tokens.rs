@@ -304,6 +304,28 @@ async fn the_role_is_what_the_token_says_and_not_what_the_account_could_be() {
     given.me(Kind::Admin, &given.sign(&claims)).await.expect_error(403, "INSUFFICIENT_PERMISSIONS");
 }
 
+/// Good tokens are remembered; only they themselves are.
+#[test]
+fn a_token_that_was_good_vouches_for_no_other() {
+    let keys = Keys::new();
+    let tokens = keys.tokens();
+    let header = json!({"alg": "RS256", "kid": keys.kid()});
+    let claims = serde_json::to_value(some_claims()).unwrap();
+    let good = forge(&header, &claims, &keys.signing(), Algorithm::RS256);
+    assert_eq!(tokens.check(&good, noon()), Ok(some_claims().into()));
+
+    for at in 0..good.len() {
+        let mut other = good.clone().into_bytes();
+        other[at] = if other[at] == b'A' { b'B' } else { b'A' };
+        let other = String::from_utf8(other).unwrap();
+        // The last character's low bits say nothing: another may stand for the same signature.
+        let refused = tokens.check(&other, noon()).is_err();
+        assert!(refused || at == good.len() - 1, "{other}");
+    }
+    assert_eq!(tokens.check(&good[..good.len() - 1], noon()), Err(Code::InvalidToken));
+    assert_eq!(tokens.check(&good, noon()), Ok(some_claims().into()));
+}
+
 #[test]
 fn a_token_without_one_of_its_claims_is_refused() {
     let keys = Keys::new();
@@ -313,7 +335,7 @@ fn a_token_without_one_of_its_claims_is_refused() {
         let token = forge(&header, claims, &keys.signing(), Algorithm::RS256);
         keys.tokens().check(&token, noon())
     };
-    assert_eq!(check(&whole), Ok(some_claims()));
+    assert_eq!(check(&whole), Ok(some_claims().into()));
 
     for claim in ["iss", "aud", "sub", "role", "ver", "iat", "exp"] {
         let mut claims = whole.clone();
@@ -381,7 +403,7 @@ fn where_a_header_says_the_key_lies_is_ignored() {
     let own = forge(&header, &claims, &keys.signing(), Algorithm::RS256);
     let foreign = forge(&header, &claims, &other.signing(), Algorithm::RS256);
 
-    assert_eq!(keys.tokens().check(&own, noon()), Ok(some_claims()));
+    assert_eq!(keys.tokens().check(&own, noon()), Ok(some_claims().into()));
     assert_eq!(keys.tokens().check(&foreign, noon()), Err(Code::InvalidToken));
 }
 
@@ -400,8 +422,8 @@ fn while_a_key_is_rotated_the_tokens_of_both_are_good_and_the_new_one_signs() {
     assert_eq!((kid(&by_old), kid(&by_new)), (old.kid(), new.kid()));
     let tokens = Tokens::new(both.clone(), None).unwrap();
     assert_eq!(tokens.published(), &both);
-    assert_eq!(tokens.check(&by_old, noon()), Ok(some_claims()));
-    assert_eq!(tokens.check(&by_new, noon()), Ok(some_claims()));
+    assert_eq!(tokens.check(&by_old, noon()), Ok(some_claims().into()));
+    assert_eq!(tokens.check(&by_new, noon()), Ok(some_claims().into()));
     let by_strange = signed_by(&strange.published(), &strange);
     assert_eq!(tokens.check(&by_strange, noon()), Err(Code::InvalidToken));
     assert_eq!(new.tokens().check(&by_old, noon()), Err(Code::InvalidToken), "after the rotation");
