@@ -111,8 +111,10 @@ pub async fn put_off(db: &mut PgConnection, id: Uuid, until: Timestamp) -> Resul
 
 /// Wait for the right to publish, at most 5 s; it lasts until the transaction ends.
 pub async fn lock(db: &mut PgConnection) -> Result<()> {
-    sqlx::query!("set local lock_timeout = '5s'").execute(&mut *db).named("outbox.lock_timeout").await?;
-    // An arbitrary number that nothing else in this database locks.
-    sqlx::query!("select pg_advisory_xact_lock(7461626571)").fetch_one(db).named("outbox.lock").await?;
+    // An arbitrary number that nothing else in this database locks. The columns are evaluated from left to right.
+    sqlx::query!("select set_config('lock_timeout', '5s', true), pg_advisory_xact_lock(7461626571)")
+        .fetch_one(db)
+        .named("outbox.lock")
+        .await?;
     Ok(())
 }
