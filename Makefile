@@ -98,6 +98,12 @@ deny: $(CARGO_DENY) ## licences, sources and duplicates of dependencies
 	@echo "Checking the dependencies." >&2
 	@$(CARGO_DENY) --log-level error check bans licenses sources
 
+.PHONY: bench
+bench: ## measure speed and write docs/PERFORMANCE.md (QUICK=1: a minute, and only print)
+	@echo "Building release binaries. The first time, this takes some minutes." >&2
+	@cargo build --quiet --release --package local --package bench
+	@$(TARGET)/release/bench
+
 .PHONY: learn-queries
 learn-queries: $(WITH_POSTGRES)
 	@echo "Checking the queries against PostgreSQL." >&2

@@ -19,6 +19,11 @@ pub struct Programs {
 impl Programs {
     /// Look in `PATH` and in the folders of Debian and Homebrew, the newest version first.
     pub fn find() -> Option<Self> {
+        Self::all().into_iter().next()
+    }
+
+    /// All that are new enough, the newest version first.
+    fn all() -> Vec<Self> {
         let on_path = env::var_os("PATH").map(|path| env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
         let debian = children("/usr/lib/postgresql").into_iter().map(|version| version.join("bin"));
         let homebrew = ["/opt/homebrew/opt", "/usr/local/opt", "/home/linuxbrew/.linuxbrew/opt"]
@@ -35,7 +40,7 @@ impl Programs {
             .collect();
         // Stable: of the same version, the one that comes first in `PATH`.
         found.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
-        found.into_iter().next().map(|(_, programs)| programs)
+        found.into_iter().map(|(_, programs)| programs).collect()
     }
 
     /// Look for them, and install Debian's package if they are missing and this user may.
@@ -53,6 +58,14 @@ impl Programs {
             }
         }
         Self::find().ok_or_else(missing)
+    }
+
+    /// `pgbench`, which belongs to Debian's and Homebrew's packages and may be missing from others.
+    pub fn pgbench() -> Result<Command, Trouble> {
+        Self::find_or_install()?;
+        let found = Self::all().into_iter().find(|programs| programs.folder.join("pgbench").is_file());
+        let found = found.ok_or_else(|| Trouble("pgbench is missing: install postgresql-contrib".to_owned()))?;
+        Ok(found.command("pgbench"))
     }
 
     /// One of the programs.

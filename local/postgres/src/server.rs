@@ -100,6 +100,11 @@ impl Server {
         &self.folder
     }
 
+    /// Its first process, the parent of all others.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Stop. Transactions are let go, as in PostgreSQL's "fast" shutdown, or without durability at once.
     pub fn stop(mut self) -> Result<(), Trouble> {
         match self.durability {

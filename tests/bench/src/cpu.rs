@@ -1,0 +1,202 @@
+//! CPU time and memory of processes, as Linux's `/proc` tells it.
+
+use std::collections::HashMap;
+use std::fs;
+use std::ops::Add;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::Trouble;
+
+/// What `/proc/<pid>/stat` counts in: fixed by Linux towards programs, whatever the kernel uses itself.
+const TICK: Duration = Duration::from_millis(10);
+
+/// CPU time that was spent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cpu {
+    /// By the server under measurement.
+    pub(crate) server: Duration,
+    /// By PostgreSQL with all its processes.
+    pub(crate) postgres: Duration,
+    /// By this program and what it has waited for: the load generator, and `pgbench`.
+    pub(crate) client: Duration,
+}
+
+impl Add for Cpu {
+    type Output = Self;
+
+    fn add(self, more: Self) -> Self {
+        Self {
+            server: self.server + more.server,
+            postgres: self.postgres + more.postgres,
+            client: self.client + more.client,
+        }
+    }
+}
+
+/// Where the clocks stood when a measurement began.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    server: (u32, Threads, Duration),
+    postgres: (u32, Duration),
+    client: Duration,
+}
+
+/// A process's threads and their CPU times.
+type Threads = HashMap<u32, Duration>;
+
+impl Meter {
+    /// Begin to measure a server, with the first process of PostgreSQL.
+    pub(crate) fn start(server: u32, postgres: u32) -> Result<Self, Trouble> {
+        Ok(Self {
+            server: (server, threads(server), ticks(server)?.own),
+            postgres: (postgres, family(postgres)?),
+            client: client()?,
+        })
+    }
+
+    /// What was spent since.
+    pub(crate) fn stop(&self) -> Result<Cpu, Trouble> {
+        let (server, before, ticks_before) = &self.server;
+        let by_threads =
+            |(thread, now): (u32, Duration)| now - before.get(&thread).copied().unwrap_or_default().min(now);
+        let exact: Duration = threads(*server).into_iter().map(by_threads).sum();
+        // Threads that have ended since are in the coarser figure alone, which may be a tick too much.
+        let coarse = (ticks(*server)?.own - *ticks_before).saturating_sub(TICK);
+        let (postgres, family_before) = self.postgres;
+        Ok(Cpu {
+            server: exact.max(coarse),
+            postgres: family(postgres)?.saturating_sub(family_before),
+            client: client()?.saturating_sub(self.client),
+        })
+    }
+}
+
+/// CPU times of a process's threads, to the nanosecond.
+fn threads(pid: u32) -> Threads {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let of_task = |task: fs::DirEntry| {
+        // Time on the CPU, time waiting for it, and how often: a thread may just have ended.
+        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        let nanos = text.split_whitespace().next()?.parse().ok()?;
+        Some((task.file_name().to_str()?.parse().ok()?, Duration::from_nanos(nanos)))
+    };
+    tasks.filter_map(of_task).collect()
+}
+
+/// CPU time of a process and its children, which have one thread each.
+fn family(parent: u32) -> Result<Duration, Trouble> {
+    let pids = std::iter::once(parent).chain(children(parent)?);
+    // A child may end at any time: it then counts as reaped.
+    Ok(pids.flat_map(threads).map(|(_, time)| time).sum::<Duration>() + ticks(parent)?.reaped)
+}
+
+/// CPU time of this process and of the children it has waited for.
+fn client() -> Result<Duration, Trouble> {
+    let own = Duration::try_from(clock_gettime(ClockId::ProcessCPUTime))?;
+    Ok(own + ticks(std::process::id())?.reaped)
+}
+
+/// CPU time to a hundredth of a second, threads included that have ended.
+struct Ticks {
+    own: Duration,
+    /// That of children which have ended and been waited for.
+    reaped: Duration,
+}
+
+fn ticks(pid: u32) -> Result<Ticks, Trouble> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).map_err(|error| format!("process {pid}: {error}"))?;
+    let fields = stat_fields(&stat);
+    // User and system time.
+    let both = |first: usize| {
+        let times = fields.get(first..first + 2)?.iter().map(|ticks| ticks.parse::<u32>().ok());
+        Some(TICK * times.sum::<Option<u32>>()?)
+    };
+    let (own, reaped) = both(11).zip(both(13)).ok_or("/proc/<pid>/stat is not as proc(5) says")?;
+    Ok(Ticks { own, reaped })
+}
+
+/// The processes whose parent this is.
+fn children(parent: u32) -> Result<Vec<u32>, Trouble> {
+    let parent = parent.to_string();
+    let is_child = |pid: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat_fields(&stat).get(1) == Some(&parent.as_str())
+    };
+    let pids = fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    Ok(pids.filter(is_child).collect())
+}
+
+/// The fields of `/proc/<pid>/stat` from the third, the state, on. The second, the name, may hold anything.
+fn stat_fields(stat: &str) -> Vec<&str> {
+    stat.rsplit_once(") ").map(|(_, fields)| fields.split_whitespace().collect()).unwrap_or_default()
+}
+
+/// Memory that a process holds, in MiB.
+pub(crate) fn resident_mib(pid: u32) -> Result<f64, Trouble> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("/proc/<pid>/status lacks VmRSS")?;
+    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kib / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn work(for_how_long: Duration) {
+        let begun = client().unwrap();
+        while client().unwrap() < begun + for_how_long {
+            std::hint::black_box(0);
+        }
+    }
+
+    #[test]
+    fn work_is_seen_in_the_one_who_did_it() {
+        let me = std::process::id();
+        let mut other = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let meter = Meter::start(me, other.id()).unwrap();
+        work(Duration::from_millis(30));
+        let spent = meter.stop().unwrap();
+        assert!(spent.server >= Duration::from_millis(20), "{spent:?}");
+        assert!(spent.client >= Duration::from_millis(30), "{spent:?}");
+        assert!(spent.postgres < Duration::from_millis(20), "{spent:?}");
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+
+    #[test]
+    fn the_work_of_threads_that_have_ended_counts() {
+        let meter = Meter::start(std::process::id(), std::process::id()).unwrap();
+        std::thread::spawn(|| work(Duration::from_millis(100))).join().unwrap();
+        let spent = meter.stop().unwrap();
+        assert!(spent.server >= Duration::from_millis(50) && spent.client >= Duration::from_millis(100), "{spent:?}");
+    }
+
+    #[test]
+    fn children_are_found_and_count_when_they_have_ended() {
+        let me = std::process::id();
+        let before = ticks(me).unwrap().reaped;
+        let mut child = std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        let alone: u32 = child.id();
+        assert!(children(me).unwrap().contains(&alone));
+        while family(alone).unwrap() < Duration::from_millis(30) {
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(ticks(me).unwrap().reaped > before);
+        assert!(ticks(alone).is_err());
+    }
+
+    #[test]
+    fn memory_is_seen() {
+        assert!((1.0..10_000.0).contains(&resident_mib(std::process::id()).unwrap()));
+    }
+
+    #[test]
+    fn a_name_with_brackets_and_spaces_is_skipped() {
+        assert_eq!(stat_fields("7 (a (b) c) S 1 7")[..2], ["S", "1"]);
+    }
+}

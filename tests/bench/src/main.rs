@@ -1,0 +1,80 @@
+//! `bench`: measures the service beside two floors, prints what it found, and writes it to `docs/PERFORMANCE.md`.
+//!
+//! Nothing here passes or fails: a missed target is said and the program ends well. `QUICK=1` measures for less than a
+//! minute and writes nothing.
+
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "this is a program for a terminal")]
+
+mod cpu;
+mod data;
+mod floors;
+mod http;
+mod load;
+mod machine;
+mod pgbench;
+mod recording;
+mod report;
+mod requests;
+mod run;
+mod service;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::load::INTERRUPTED;
+use crate::run::Effort;
+
+/// What went wrong, as a sentence.
+type Trouble = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = bench().await;
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) if INTERRUPTED.load(Ordering::Relaxed) => {
+            eprintln!("bench: interrupted");
+            ExitCode::FAILURE
+        }
+        Err(trouble) => {
+            eprintln!("bench: {trouble}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn bench() -> Result<(), Trouble> {
+    notice_signals()?;
+    let quick = std::env::var("QUICK").is_ok_and(|value| !value.is_empty());
+    let effort = if quick { Effort::QUICK } else { Effort::FULL };
+    let command = if quick { "make bench QUICK=1" } else { "make bench" };
+    let (results, missed) = run::run(effort, command).await?;
+    println!("\n{results}");
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/PERFORMANCE.md");
+    if quick {
+        eprintln!("A quick run: its figures are rough, and docs/PERFORMANCE.md stays as it is.");
+    } else {
+        std::fs::write(&document, report::put_into(&std::fs::read_to_string(&document)?, &results)?)?;
+        eprintln!("Wrote the results to docs/PERFORMANCE.md.");
+    }
+    match missed {
+        0 => eprintln!("Every target was met."),
+        _ => eprintln!("{missed} of the targets were MISSED: see the table of targets above."),
+    }
+    Ok(())
+}
+
+/// From now on a signal does not end the program at once: what it has started is stopped first.
+fn notice_signals() -> Result<(), Trouble> {
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+        let mut received = signal(kind)?;
+        tokio::spawn(async move {
+            received.recv().await;
+            INTERRUPTED.store(true, Ordering::Relaxed);
+        });
+    }
+    Ok(())
+}

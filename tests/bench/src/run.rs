@@ -1,0 +1,292 @@
+//! A run from its start to its results.
+
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use private_postgres::{Durability, Server};
+use sqlx::{Connection, PgConnection};
+
+use crate::Trouble;
+use crate::cpu::{Cpu, Meter, resident_mib};
+use crate::data::{self, Data};
+use crate::floors;
+use crate::load::{Outcome, Plan, drive};
+use crate::machine;
+use crate::report::{self, Target};
+use crate::requests;
+use crate::service::Service;
+
+/// Menu lists a second that the service must be able to serve, and that it is held beside the bare handler at.
+pub(crate) const MENU_RATE: f64 = 500.0;
+/// Orders a second that the service must be able to take at the same time.
+const ORDER_RATE: f64 = 100.0;
+/// Dashboards a second: as many as stores have staff who have just come back to theirs.
+const DASHBOARD_RATE: f64 = 10.0;
+/// Logins a second. bcrypt of cost 12 takes a fifth of a second of one core.
+const LOGIN_RATE: f64 = 2.0;
+/// Connections of an open loop: more than are ever busy while the service keeps up.
+pub(crate) const CONNECTIONS: usize = 64;
+/// Orders of each table on the dashboard.
+const BOARD_ORDERS: u64 = 3;
+/// Most memory of the one process, in MiB.
+const MOST_MEMORY: f64 = 60.0;
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Effort {
+    /// Rounds of each side of a comparison.
+    pub(crate) rounds: usize,
+    /// Requests at once in the comparison with `pgbench`.
+    pub(crate) clients: &'static [usize],
+    /// How much shorter everything is.
+    scale: f64,
+}
+
+impl Effort {
+    /// What the results in `docs/PERFORMANCE.md` come from: about five minutes.
+    pub(crate) const FULL: Self = Self { rounds: 5, clients: &[8, 16], scale: 1.0 };
+    /// Less than a minute.
+    pub(crate) const QUICK: Self = Self { rounds: 3, clients: &[8], scale: 0.25 };
+
+    /// A time of a full run, for this one.
+    pub(crate) fn seconds(&self, full: f64) -> Duration {
+        Duration::from_secs_f64(full * self.scale)
+    }
+}
+
+/// Everything a measurement needs.
+pub(crate) struct Bench {
+    /// How much to measure.
+    pub(crate) effort: Effort,
+    /// The folder of this run's files.
+    pub(crate) folder: PathBuf,
+    /// The service.
+    pub(crate) service: Service,
+    /// PostgreSQL.
+    pub(crate) server: Server,
+    /// A connection of our own to it.
+    pub(crate) db: PgConnection,
+    /// What is in it.
+    pub(crate) data: Data,
+}
+
+/// What one kind of request came to.
+#[derive(Clone, Debug)]
+pub(crate) struct Measured {
+    /// Latencies and failures.
+    pub(crate) outcome: Outcome,
+    /// CPU time spent meanwhile.
+    pub(crate) cpu: Cpu,
+}
+
+impl Measured {
+    /// Both together.
+    pub(crate) fn and(mut self, other: Self) -> Result<Self, Trouble> {
+        self.outcome.add(other.outcome)?;
+        self.cpu = self.cpu + other.cpu;
+        Ok(self)
+    }
+
+    /// The CPU time of a request in microseconds.
+    pub(crate) fn micros(&self, time: Duration) -> f64 {
+        time.as_secs_f64() * 1e6 / self.outcome.good().max(1) as f64
+    }
+
+    fn row(&self, name: &str) -> Vec<String> {
+        let outcome = &self.outcome;
+        let mut row = vec![name.to_owned(), format!("{:.1}", outcome.per_second()), outcome.good().to_string()];
+        row.extend([50.0, 95.0, 99.0].map(|percent| format!("{:.2}", outcome.percentile_ms(percent))));
+        let cpu = [self.cpu.server, self.cpu.postgres, self.cpu.client];
+        row.extend(cpu.map(|time| format!("{:.0}", self.micros(time))));
+        row.push(outcome.failed.to_string());
+        row
+    }
+}
+
+/// Measure everything. Gives the results as Markdown, and how many targets were missed.
+pub(crate) async fn run(effort: Effort, command: &str) -> Result<(String, usize), Trouble> {
+    let folder = folder()?;
+    let postgres = folder.join("postgres");
+    say("Starting PostgreSQL, durable, and the service.");
+    Server::reset(&postgres).await?;
+    let server = Server::start(&postgres, Durability::Full).await?;
+    let (service, config) = Service::start(&folder, &server.url())?;
+    // What it needs for its start is given back by then.
+    thread::sleep(Duration::from_secs(2));
+    let idle_mib = resident_mib(service.pid())?;
+    say("Adding 9 stores with 800 tables.");
+    let mut db = PgConnection::connect(&server.url()).await?;
+    let data = data::add(&mut db, &config).await?;
+    let version: String = sqlx::query_scalar("show server_version").fetch_one(&mut db).await?;
+    let mut bench = Bench { effort, folder, service, server, db, data };
+    let mut targets = Vec::new();
+    open_sessions(&bench)?;
+
+    let floor = floors::menu_list(&bench, &mut targets)?;
+    let loads = loads(&bench, &floor.service, &mut targets)?;
+    let placing = floors::placing(&mut bench, &mut targets).await?;
+
+    let loaded_mib = resident_mib(bench.service.pid())?;
+    targets.push(Target::at_most("memory after the start, with demo data", MOST_MEMORY, "MiB", idle_mib));
+    targets.push(Target::at_most("memory after all of this load", MOST_MEMORY, "MiB", loaded_mib));
+    let missed = targets.iter().filter(|target| !target.met).count();
+    let results = [
+        machine::describe(&version, command),
+        "### Targets\n".to_owned(),
+        report::targets(&targets),
+        "### Loads\n".to_owned(),
+        loads,
+        "### The menu list beside a bare handler\n".to_owned(),
+        floor.table,
+        "### Placing orders beside `pgbench`\n".to_owned(),
+        placing,
+    ];
+    let Bench { service, server, db, .. } = bench;
+    drop(service);
+    db.close().await?;
+    server.stop()?;
+    Server::reset(&postgres).await?;
+    Ok((results.join("\n"), missed))
+}
+
+/// Say what is going on.
+#[expect(clippy::print_stderr, reason = "this is a program for a terminal")]
+pub(crate) fn say(what: &str) {
+    eprintln!("{what}");
+}
+
+impl Bench {
+    /// Carry a plan out and see what it costs.
+    pub(crate) fn measure(
+        &self,
+        server: &Service,
+        plan: Plan,
+        expected: u16,
+        write: impl Fn(u64, &mut Vec<u8>) + Sync,
+    ) -> Result<Measured, Trouble> {
+        let meter = self.meter(server)?;
+        let outcome = drive(server.address, plan, expected, write)?;
+        Ok(Measured { outcome, cpu: meter.stop()? })
+    }
+
+    /// Begin to measure CPU time, `server` being the one under measurement.
+    pub(crate) fn meter(&self, server: &Service) -> Result<Meter, Trouble> {
+        Meter::start(server.pid(), self.server.pid())
+    }
+
+    /// Orders at any of the tables.
+    pub(crate) fn order(&self, request: &mut Vec<u8>) {
+        requests::order(&self.data.stores, &mut fastrand::Rng::new(), request);
+    }
+}
+
+/// The first order of every table, and some more in the store whose dashboard is read: from here on every session is open.
+fn open_sessions(bench: &Bench) -> Result<(), Trouble> {
+    say("Opening a session at every table.");
+    let tables = |store: &data::Store| (0..store.tables.len()).map(|table| (store.clone(), table)).collect::<Vec<_>>();
+    let guests: Vec<_> = bench.data.stores.iter().flat_map(tables).collect();
+    for (seats, orders) in [(guests, 1), (tables(&bench.data.board), BOARD_ORDERS)] {
+        let plan = Plan::all(8, seats.len() as u64 * orders);
+        let outcome = drive(bench.service.address, plan, 201, |number, request| {
+            let random = &mut fastrand::Rng::new();
+            let (store, table) = &seats[number as usize % seats.len()];
+            let key = requests::key(random);
+            requests::order_at(store, &store.tables[*table], 2, &key, random, request);
+        })?;
+        if let Some(failure) = outcome.first_failure {
+            return Err(format!("an order was refused: {failure}").into());
+        }
+    }
+    Ok(())
+}
+
+/// Every kind of request at its rate, then reads and orders together.
+fn loads(bench: &Bench, menus: &Measured, targets: &mut Vec<Target>) -> Result<String, Trouble> {
+    let service = &bench.service;
+    let steady = |name: &str, rate: f64, seconds: f64, expected: u16, write: &(dyn Fn(u64, &mut Vec<u8>) + Sync)| {
+        let time = bench.effort.seconds(seconds);
+        say(&format!("{name}: {rate} a second for {:.0} s.", time.as_secs_f64()));
+        if rate >= DASHBOARD_RATE {
+            drive(service.address, Plan::open(rate, CONNECTIONS, bench.effort.seconds(2.0)), expected, write)?;
+        }
+        bench.measure(service, Plan::open(rate, CONNECTIONS, time), expected, write)
+    };
+    let order = |_: u64, request: &mut Vec<u8>| bench.order(request);
+    let orders = steady("order", ORDER_RATE, 12.0, 201, &order)?;
+    let dashboard = requests::dashboard(&bench.data);
+    let read = |_: u64, request: &mut Vec<u8>| request.extend_from_slice(&dashboard);
+    let dashboards = steady("dashboard", DASHBOARD_RATE, 10.0, 200, &read)?;
+    let log_in = |number: u64, request: &mut Vec<u8>| requests::login(&bench.data, number, request);
+    let logins = steady("login", LOGIN_RATE, 15.0, 200, &log_in)?;
+
+    let time = bench.effort.seconds(30.0);
+    say(&format!(
+        "menu list and order together: {MENU_RATE} and {ORDER_RATE} a second for {:.0} s.",
+        time.as_secs_f64()
+    ));
+    let lists = requests::menu_lists(&bench.data, |_| requests::MENUS.to_owned());
+    let list = |number: u64, request: &mut Vec<u8>| request.extend_from_slice(&lists[number as usize % lists.len()]);
+    let meter = bench.meter(service)?;
+    let (reads, writes) = thread::scope(|scope| {
+        let reads = scope.spawn(|| drive(service.address, Plan::open(MENU_RATE, CONNECTIONS, time), 200, list));
+        let writes = drive(service.address, Plan::open(ORDER_RATE, CONNECTIONS, time), 201, order);
+        (reads.join(), writes)
+    });
+    let reads = reads.map_err(|_| "a thread of the load generator panicked")??;
+    let together = meter.stop()?;
+    let writes = writes?;
+    let mut both = Measured { outcome: reads.clone(), cpu: together };
+    both.outcome.add(writes.clone())?;
+    // At the same time, not one after the other.
+    both.outcome.elapsed = reads.elapsed.max(writes.elapsed);
+
+    targets.push(Target::at_most("menu list under the mixed load, p95", 200.0, "ms", reads.percentile_ms(95.0)));
+    targets.push(Target::at_most("order under the mixed load, p95", 300.0, "ms", writes.percentile_ms(95.0)));
+    let all = [&menus.outcome, &orders.outcome, &dashboards.outcome, &logins.outcome, &both.outcome];
+    let failed: u64 = all.iter().map(|outcome| outcome.failed).sum();
+    let sent: u64 = failed + all.iter().map(|outcome| outcome.good()).sum::<u64>();
+    let first = all.iter().find_map(|outcome| outcome.first_failure.clone());
+    if let Some(first) = first {
+        say(&format!("A request was refused: {first}"));
+    }
+    let measured = format!("{} of {sent}", sent - failed);
+    targets.push(Target::holds("good answers in all loads", "all", measured, failed == 0));
+
+    let alone = |outcome: Outcome| Measured { outcome, cpu: Cpu::default() };
+    let mut rows = vec![
+        menus.row("menu list"),
+        orders.row("order"),
+        dashboards.row("dashboard of 400 tables"),
+        logins.row("login"),
+        both.row("mixed: both"),
+        alone(reads).row("mixed: menu list"),
+        alone(writes).row("mixed: order"),
+    ];
+    // Whose CPU time it was cannot be told apart there.
+    for row in rows.iter_mut().skip(5) {
+        row[6..9].fill("".to_owned());
+    }
+    let header = [
+        "load",
+        "requests/s",
+        "requests",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+        "service µs",
+        "PostgreSQL µs",
+        "client µs",
+        "failed",
+    ];
+    Ok(report::table(&header, &rows))
+}
+
+/// A folder for what a run leaves: logs and scripts.
+fn folder() -> Result<PathBuf, Trouble> {
+    let program = std::env::current_exe()?;
+    let folder = program.ancestors().nth(2).ok_or("this program is not in target/release")?.join("bench");
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
