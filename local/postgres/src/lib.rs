@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of the service, so that it can be built and run while the service's queries are being changed.
 
+pub mod packages;
 mod programs;
 mod server;
 

@@ -5,10 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Trouble, trouble};
+use crate::Trouble;
+use crate::packages::Packages;
 
 /// The oldest version that knows all the SQL of the service.
 const OLDEST: u32 = 15;
+
+const POSTGRESQL: Packages =
+    Packages { name: "PostgreSQL 15 or newer", debian: &["postgresql"], homebrew: &["postgresql@17"] };
 
 /// The folder with `initdb`, `postgres` and `pg_ctl`.
 #[derive(Clone, Debug)]
@@ -45,19 +49,7 @@ impl Programs {
 
     /// Look for them, and install Debian's package if they are missing and this user may.
     pub fn find_or_install() -> Result<Self, Trouble> {
-        if let Some(found) = Self::find() {
-            return Ok(found);
-        }
-        let missing = || Trouble(format!("PostgreSQL {OLDEST} or newer is missing. Install it with: {}", command()));
-        let Some(mut apt_get) = apt_get() else { return Err(missing()) };
-        say("PostgreSQL is missing: installing Debian's package. This takes about a minute.");
-        for arguments in [&["update", "-qq"][..], &["install", "-y", "-qq", "--no-install-recommends", "postgresql"]] {
-            let status = apt_get().args(arguments).status().map_err(trouble("apt-get cannot be run"))?;
-            if !status.success() {
-                return Err(missing());
-            }
-        }
-        Self::find().ok_or_else(missing)
+        POSTGRESQL.find_or_install(Self::find)
     }
 
     /// `pgbench`, which belongs to Debian's and Homebrew's packages and may be missing from others.
@@ -74,33 +66,6 @@ impl Programs {
     }
 }
 
-/// `apt-get`, as root or through a `sudo` that asks for no password; `None` where that is not to be had.
-fn apt_get() -> Option<impl FnMut() -> Command> {
-    let succeeds = |program: &str, arguments: &[&str]| {
-        Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
-    };
-    if !succeeds("apt-get", &["--version"]) {
-        return None;
-    }
-    let root = rustix::process::geteuid().is_root();
-    if !root && !succeeds("sudo", &["-n", "true"]) {
-        return None;
-    }
-    Some(move || {
-        let mut command = Command::new(if root { "apt-get" } else { "sudo" });
-        if !root {
-            command.args(["-n", "apt-get"]);
-        }
-        command.env("DEBIAN_FRONTEND", "noninteractive");
-        command
-    })
-}
-
-/// What a person would type to install PostgreSQL.
-fn command() -> &'static str {
-    if cfg!(target_os = "macos") { "brew install postgresql@17" } else { "sudo apt-get install -y postgresql" }
-}
-
 fn children(folder: &str) -> Vec<PathBuf> {
     fs::read_dir(folder).map(|entries| entries.flatten().map(|entry| entry.path()).collect()).unwrap_or_default()
 }
@@ -114,9 +79,4 @@ fn version(folder: &Path) -> Option<u32> {
     // `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`
     let text = String::from_utf8(output.stdout).ok()?;
     text.split_whitespace().nth(2)?.split('.').next()?.parse().ok()
-}
-
-#[expect(clippy::print_stderr)]
-fn say(what: &str) {
-    eprintln!("{what}");
 }
