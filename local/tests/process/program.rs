@@ -1,52 +1,17 @@
-//! The program as a newcomer meets it: started, used over a real port, and stopped.
+//! Started, used as a newcomer would, stopped, killed, and told nonsense.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails, panics")]
-
-use std::env;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
-use std::time::Duration;
+use std::process::Output;
 
 use futures_util::StreamExt;
-use reqwest::{Client, StatusCode};
-use rustix::process::{Pid, Signal, kill_process};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use shared::testing::TestDatabase;
 use sqlx::{Connection, PgConnection};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
-/// How long anything may take before the test gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
-const STORE: &str = "11111111-1111-4111-8111-111111111111";
-
-/// A folder that goes with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        let name: String = shared::clock::random::<8>().iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = env::temp_dir().join(format!("table-order-test-{name}"));
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// The program with a task, in an environment that holds nothing of this machine's.
-fn program(folder: &Folder, task: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_table-order-local"));
-    command.arg(task).env_clear().env("PATH", env::var_os("PATH").unwrap()).current_dir(&folder.0);
-    command.env("CARGO_TARGET_DIR", folder.0.join("target")).env("PORT", "0");
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    command
-}
+use crate::running::{Folder, PATIENCE, Running, STORE, program};
 
 async fn outcome(mut command: Command) -> Output {
     tokio::time::timeout(PATIENCE, command.output()).await.expect("the program does not end").unwrap()
@@ -59,77 +24,6 @@ fn assert_trouble(output: &Output, words: &[&str]) {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(last.starts_with("table-order: ") && words.iter().all(|word| last.contains(word)), "{said}");
     assert!(!said.contains("panicked"), "{said}");
-}
-
-/// The service, up and running.
-struct Running {
-    process: Child,
-    url: String,
-    client: Client,
-    printed: String,
-}
-
-impl Running {
-    async fn start(mut command: Command) -> Self {
-        let mut process = command.spawn().unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut printed = String::new();
-        let reading = async {
-            while let Some(line) = lines.next_line().await.unwrap() {
-                printed.push_str(&line);
-                printed.push('\n');
-                // The last line of the welcome.
-                if line.contains("/api/customer/orders -H") {
-                    return;
-                }
-            }
-        };
-        tokio::time::timeout(PATIENCE, reading).await.expect("the service does not come up");
-        // Keep reading, or the program would block on a full pipe.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let url = printed.lines().find_map(|line| line.trim().strip_prefix("API").map(str::trim));
-        let url = url.unwrap_or_else(|| panic!("no URL in {printed}")).trim_end_matches("/api").to_owned();
-        Self { process, url, client: Client::new(), printed }
-    }
-
-    async fn log_in(&self, role: &str, body: Value) -> String {
-        let answer = self.client.post(format!("{}/api/{role}/auth/login", self.url)).json(&body).send().await.unwrap();
-        let answer: Value = answer.json().await.unwrap();
-        answer["access_token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
-    }
-
-    async fn table(&self) -> String {
-        self.log_in("customer", json!({"store_id": STORE, "table_number": "1", "password": "1234"})).await
-    }
-
-    async fn admin(&self) -> String {
-        self.log_in("admin", json!({"store_id": STORE, "username": "admin", "password": "admin1234"})).await
-    }
-
-    fn order(&self, token: &str) -> impl Future<Output = reqwest::Result<reqwest::Response>> + Send + 'static {
-        let request = self.client.post(format!("{}/api/customer/orders", self.url)).bearer_auth(token);
-        request.json(&json!({"items": [{"menu_id": 1, "quantity": 2}]})).send()
-    }
-
-    async fn orders(&self, token: &str) -> Value {
-        let request = self.client.get(format!("{}/api/customer/orders", self.url)).bearer_auth(token);
-        request.send().await.unwrap().json().await.unwrap()
-    }
-
-    fn interrupt(&self) {
-        let pid = i32::try_from(self.process.id().unwrap()).unwrap();
-        kill_process(Pid::from_raw(pid).unwrap(), Signal::INT).unwrap();
-    }
-
-    async fn ended(mut self) {
-        let status = tokio::time::timeout(PATIENCE, self.process.wait()).await.expect("the service does not end");
-        assert!(status.unwrap().success());
-    }
-
-    async fn stop(self) {
-        self.interrupt();
-        self.ended().await;
-    }
 }
 
 #[tokio::test]
