@@ -1,6 +1,7 @@
 //! The whole service in one process.
 
 pub mod demo;
+pub mod demo_page;
 pub mod serve;
 
 use shared::http::Routes;

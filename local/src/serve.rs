@@ -12,7 +12,7 @@ use shared::auth::tickets::{LocalTickets, Tickets};
 use shared::auth::tokens::Tokens;
 use shared::cache::{Cache, LocalCache};
 use shared::clock::{self, Clock};
-use shared::config::Config;
+use shared::config::{AppEnv, Config};
 use shared::events::feed::Feed;
 use shared::events::relay::{Bus, LocalRelay};
 use shared::health::HealthCheck;
@@ -25,6 +25,8 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+use crate::demo_page;
 
 /// How long requests under way may take to end.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -39,6 +41,7 @@ pub async fn serve(
     stopped: CancellationToken,
 ) -> Result<(), Box<dyn Error>> {
     let metrics = Metrics::install();
+    let production = config.app_env == AppEnv::Production;
     let nudged = Arc::new(Notify::new());
     let cache = Cache::Local(LocalCache::default());
     // A feed of its own for each start: whoever comes back is told to load again.
@@ -63,7 +66,10 @@ pub async fn serve(
     let relaying = tokio::spawn(relay.run(nudged, stopped.clone()));
     let rechecking = tokio::spawn(streams.clone().recheck_regularly(app.clone()));
     let keeping_up = tokio::spawn(metrics.keep_up(stopped.clone()));
-    let service = layers::service(crate::routes(streams), app);
+    let mut service = layers::service(crate::routes(streams), app);
+    if !production {
+        service = service.merge(demo_page::router());
+    }
     let served = server::serve(listener, service, stopped.clone(), PATIENCE).await;
     // Also when serving failed: nothing may outlive it.
     stopped.cancel();

@@ -19,6 +19,9 @@ pub(crate) fn print(database: &Database, address: SocketAddr, menu: Option<MenuI
     println!();
     println!("  table-order is up. Ctrl-C stops it.");
     println!();
+    if menu.is_some() {
+        println!("  Demo       {url}/demo");
+    }
     println!("  API        {url}/api");
     println!("  Health     {url}/health");
     println!("  Metrics    {url}/metrics");

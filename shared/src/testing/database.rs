@@ -27,6 +27,14 @@ impl TestDatabase {
         database
     }
 
+    /// A copy of this one, to which nobody may be connected.
+    pub async fn copy(&self) -> Self {
+        let copy =
+            Self { name: format!("test_{}", Uuid::from_bytes(crate::clock::random()).simple()), url: self.url.clone() };
+        self.administer(&format!("create database {} template {}", copy.name, self.name)).await;
+        copy
+    }
+
     /// An empty database, for tests of the migrations themselves.
     pub async fn create_empty() -> Self {
         let url = env::var("DATABASE_URL").expect("tests need PostgreSQL: run `make test`");
