@@ -9,6 +9,13 @@ LOCAL := cargo run --quiet --package local --bin table-order-local --
 WITH_POSTGRES := $(TARGET)/debug/with-postgres
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(TARGET)/tools/bin/cargo-deny
+CARGO_LLVM_COV_VERSION := 0.9.1
+CARGO_LLVM_COV := $(TARGET)/tools/bin/cargo-llvm-cov
+LLVM_COV := $(CARGO_LLVM_COV) llvm-cov
+# Least share of lines, in percent, that tests must run.
+COVERAGE := 80
+# What tests are written in, and the measurements. Folders named `tests`, with tests/bench among them, never count.
+NOT_COUNTED := --ignore-filename-regex '/shared/src/testing/'
 # Checks every query against PostgreSQL as it compiles, and writes what it learnt to a folder.
 LEARN_QUERIES := env SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$(TARGET)/queries \
 	$(WITH_POSTGRES) cargo check --quiet --package shared --all-features
@@ -104,6 +111,16 @@ bench: ## measure speed and write docs/PERFORMANCE.md (QUICK=1: a minute, and on
 	@cargo build --quiet --release --package local --package bench
 	@$(TARGET)/release/bench
 
+.PHONY: coverage
+coverage: $(WITH_POSTGRES) $(CARGO_LLVM_COV) ## the share of lines that tests run, by crate, and target/coverage
+	@rustup component list --installed | grep --quiet '^llvm-tools' || rustup component add llvm-tools
+	@mkdir -p $(TARGET)/coverage
+	@$(WITH_POSTGRES) $(LLVM_COV) test --workspace --all-features --no-report
+	@$(LLVM_COV) report --html --output-dir $(TARGET)/coverage $(NOT_COUNTED)
+	@$(LLVM_COV) report --lcov --output-path $(TARGET)/coverage/lcov.info $(NOT_COUNTED)
+	@awk -v root=$(CURDIR)/ -v minimum=$(COVERAGE) -f tests/coverage.awk $(TARGET)/coverage/lcov.info
+	@echo "Line by line: $(TARGET)/coverage/html/index.html" >&2
+
 .PHONY: learn-queries
 learn-queries: $(WITH_POSTGRES)
 	@echo "Checking the queries against PostgreSQL." >&2
@@ -115,6 +132,10 @@ learn-queries: $(WITH_POSTGRES)
 .PHONY: $(WITH_POSTGRES)
 $(WITH_POSTGRES):
 	@cargo build --package private-postgres
+
+$(CARGO_LLVM_COV):
+	@echo "Building cargo-llvm-cov $(CARGO_LLVM_COV_VERSION), once." >&2
+	@cargo install --locked --root $(TARGET)/tools --version $(CARGO_LLVM_COV_VERSION) cargo-llvm-cov
 
 $(CARGO_DENY):
 	@echo "Building cargo-deny $(CARGO_DENY_VERSION), once. This takes some minutes." >&2

@@ -38,6 +38,8 @@ impl Drop for Folder {
 pub(crate) fn program(folder: &Folder, task: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_table-order-local"));
     command.arg(task).env_clear().env("PATH", env::var_os("PATH").unwrap()).current_dir(&folder.0);
+    // Kept, so that `make coverage` sees what the program runs.
+    command.envs(env::vars_os().filter(|(name, _)| name == "LLVM_PROFILE_FILE"));
     command.env("CARGO_TARGET_DIR", folder.0.join("target")).env("PORT", "0");
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
