@@ -128,7 +128,6 @@ pub(crate) async fn add(db: &mut PgConnection, config: &Config) -> Result<Data, 
     let board = maker.store(STORES + 1, BOARD_TABLES, 24).await?;
     let staff = maker.admin(board.id()).await?;
     transaction.commit().await?;
-    sqlx::query("analyze").execute(db).await?;
     Ok(Data { stores, board, staff })
 }
 

@@ -160,7 +160,7 @@ pub(crate) async fn placing(bench: &mut Bench, targets: &mut Vec<Target>) -> Res
 async fn service_round(bench: &mut Bench, clients: usize) -> Result<Round, Trouble> {
     sqlx::query("checkpoint").execute(&mut bench.db).await?;
     let before = rows(&mut bench.db).await?;
-    let plan = Plan::closed(clients, bench.effort.seconds(6.0));
+    let plan = Plan::closed(clients, bench.effort.order_round());
     let measured = bench.measure(&bench.service, plan, 201, |_, request| bench.order(request))?;
     if let Some(failure) = measured.outcome.first_failure {
         return Err(format!("an order was refused: {failure}").into());
@@ -181,8 +181,7 @@ async fn pgbench_round(bench: &mut Bench, clients: usize, scripts: &[Script]) ->
     sqlx::query("checkpoint").execute(&mut bench.db).await?;
     let before = rows(&mut bench.db).await?;
     let meter = bench.meter(&bench.service)?;
-    let seconds = bench.effort.seconds(6.0).as_secs_f64().ceil() as u64;
-    let run = pgbench::run(&bench.server.url(), scripts, &bench.folder, clients, seconds)?;
+    let run = pgbench::run(&bench.server.url(), scripts, &bench.folder, clients, bench.effort.order_round())?;
     let spent = meter.stop()?;
     let added = added(before, rows(&mut bench.db).await?, run.transactions);
     sqlx::query("update outbox set published_at = now() where published_at is null").execute(&mut bench.db).await?;

@@ -7,6 +7,7 @@
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use private_postgres::Programs;
@@ -175,12 +176,21 @@ fn substitute(sql: &str, expressions: &[String]) -> Result<String, Trouble> {
     Ok(text)
 }
 
-/// Run `pgbench` with as many clients for some seconds, each transaction one of the scripts in `folder`.
-pub(crate) fn run(url: &str, scripts: &[Script], folder: &Path, clients: usize, seconds: u64) -> Result<Run, Trouble> {
+/// Run `pgbench` with as many clients for some time (whole seconds), each transaction one of the scripts in `folder`.
+pub(crate) fn run(
+    url: &str,
+    scripts: &[Script],
+    folder: &Path,
+    clients: usize,
+    time: Duration,
+) -> Result<Run, Trouble> {
     let mut command = Programs::pgbench()?;
     let threads = clients.min(std::thread::available_parallelism()?.get());
     command.args(["--no-vacuum", "--protocol=prepared", "--max-tries=1"]);
-    command.arg(format!("--client={clients}")).arg(format!("--jobs={threads}")).arg(format!("--time={seconds}"));
+    command
+        .arg(format!("--client={clients}"))
+        .arg(format!("--jobs={threads}"))
+        .arg(format!("--time={}", time.as_secs()));
     for (number, script) in scripts.iter().enumerate() {
         let path = folder.join(format!("place-order-{number}.sql"));
         std::fs::write(&path, &script.text)?;

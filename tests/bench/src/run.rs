@@ -50,6 +50,11 @@ impl Effort {
     /// Less than a minute.
     pub(crate) const QUICK: Self = Self { rounds: 3, clients: &[8], scale: 0.25 };
 
+    /// The time of a round of orders, in whole seconds because `pgbench` knows no others.
+    pub(crate) fn order_round(&self) -> Duration {
+        Duration::from_secs(self.seconds(6.0).as_secs_f64().ceil() as u64)
+    }
+
     /// A time of a full run, for this one.
     pub(crate) fn seconds(&self, full: f64) -> Duration {
         Duration::from_secs_f64(full * self.scale)
@@ -123,6 +128,8 @@ pub(crate) async fn run(effort: Effort, command: &str) -> Result<(String, usize)
     let mut bench = Bench { effort, folder, service, server, db, data };
     let mut targets = Vec::new();
     open_sessions(&bench)?;
+    // Or the plans that PostgreSQL keeps for a connection would be those for empty tables.
+    sqlx::query("vacuum analyze").execute(&mut bench.db).await?;
 
     let floor = floors::menu_list(&bench, &mut targets)?;
     let loads = loads(&bench, &floor.service, &mut targets)?;
