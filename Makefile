@@ -72,6 +72,17 @@ queries: learn-queries ## after a change of SQL: check every query and write .sq
 	@rm -rf .sqlx && cp -r $(TARGET)/queries .sqlx
 	@echo "Wrote $$(ls .sqlx | wc -l) queries to .sqlx."
 
+##@ API documentation
+
+.PHONY: openapi
+openapi: ## after a change of the API: write docs/openapi.json anew
+	@$(LOCAL) openapi docs/openapi.json
+	@echo "Wrote docs/openapi.json."
+
+.PHONY: docs-assets
+docs-assets: ## renew Swagger UI and ReDoc from npm
+	@functions/system/assets/renew.sh
+
 ##@ Now and then
 
 .PHONY: keys

@@ -2,6 +2,7 @@
 
 pub mod demo;
 pub mod demo_page;
+pub mod openapi;
 pub mod serve;
 
 use shared::http::Routes;

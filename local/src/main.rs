@@ -7,10 +7,11 @@ mod environment;
 mod welcome;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use local::{demo, serve};
+use local::{demo, openapi, serve};
 use shared::auth::keys;
 use shared::auth::tokens::Tokens;
 use shared::clock::Clock;
@@ -33,7 +34,7 @@ struct Cli {
     task: Option<Task>,
 }
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Subcommand)]
 enum Task {
     /// Serve everything on one port (the default)
     Run,
@@ -47,6 +48,11 @@ enum Task {
     Reset,
     /// Make the keys that tokens are signed with
     Keys,
+    /// Write the description of the API
+    Openapi {
+        /// Where to
+        file: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -61,6 +67,9 @@ fn main() -> ExitCode {
 }
 
 fn carry_out(task: Task) -> Result<(), Trouble> {
+    if let Task::Openapi { file } = &task {
+        return Ok(std::fs::write(file, openapi::document()?)?);
+    }
     // Before there are threads that could be reading the environment.
     environment::load()?;
     let config = Config::from_env()?;
@@ -73,6 +82,7 @@ fn carry_out(task: Task) -> Result<(), Trouble> {
             Task::Seed => unless(stopped, with_database(&config, async |database| seed(&config, database).await)).await,
             Task::Reset => database::reset().await,
             Task::Keys => make_keys(&config),
+            Task::Openapi { .. } => Ok(()),
         }
     })
 }

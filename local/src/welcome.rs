@@ -23,6 +23,7 @@ pub(crate) fn print(database: &Database, address: SocketAddr, menu: Option<MenuI
         println!("  Demo       {url}/demo");
     }
     println!("  API        {url}/api");
+    println!("  Docs       {url}/docs (Swagger UI), {url}/redoc, {url}/openapi.json");
     println!("  Health     {url}/health");
     println!("  Metrics    {url}/metrics");
     println!("  Keys       {url}/.well-known/jwks.json");

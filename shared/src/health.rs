@@ -28,6 +28,7 @@ const LIFE: TimeDelta = TimeDelta::seconds(5);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// `ok` or `degraded`.
+    #[schema(pattern = "^(ok|degraded)$", examples("ok"))]
     pub status: String,
     /// Each `ok`, `in_process`, or what is wrong.
     pub checks: Checks,
@@ -37,10 +38,13 @@ pub struct Health {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Checks {
     /// PostgreSQL.
+    #[schema(examples("ok"))]
     pub database: String,
     /// Cache, limits and tickets.
+    #[schema(examples("ok"))]
     pub redis: String,
     /// The way of the events.
+    #[schema(examples("ok"))]
     pub rabbitmq: String,
 }
 

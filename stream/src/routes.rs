@@ -23,10 +23,12 @@ use crate::connection;
 
 /// What a browser's `EventSource`, which cannot send headers, says instead.
 #[derive(Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OpenStream {
-    /// A stream ticket, instead of the `Authorization` header.
+    /// A stream ticket, instead of the `Authorization` header. Published as a way to authenticate, not as a parameter.
     #[garde(skip)]
+    #[param(ignore)]
     ticket: Option<String>,
     /// Where the client left, instead of the `Last-Event-ID` header.
     #[garde(skip)]
@@ -34,12 +36,21 @@ pub(crate) struct OpenStream {
 }
 
 /// The table's order events and the store's menu changes, live.
+///
+/// Also the end of the table's own session. What is missed while the connection is down is replayed within the open
+/// session.
 #[utoipa::path(
     get,
     path = "/api/customer/orders/stream",
     tag = "stream",
-    params(OpenStream, ("Last-Event-ID" = Option<String>, Header)),
-    responses((status = 200, content_type = "text/event-stream", body = String)),
+    operation_id = "stream_open_for_table",
+    security(("bearer" = []), ("ticket" = [])),
+    params(OpenStream, ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last frame received.")),
+    responses((
+        status = 200, description = "The stream, open until the token ends.",
+        content_type = "text/event-stream", body = String,
+        headers(("Cache-Control" = String, description = "`no-cache`"), ("X-Accel-Buffering" = String, description = "`no`")),
+    )),
 )]
 #[tracing::instrument(name = "stream.open_for_guest", skip_all, fields(user_id = field::Empty))]
 pub(crate) async fn for_guest(
@@ -52,13 +63,21 @@ pub(crate) async fn for_guest(
     open(&app, streams, claims, left_at(&headers, params.last_event_id)).await
 }
 
-/// All of the store's events, live.
+/// All of the store's events, live: the staff's board.
+///
+/// Open the stream first, wait for `ready`, then load the dashboard: nothing can be missed in between.
 #[utoipa::path(
     get,
     path = "/api/admin/orders/stream",
     tag = "stream",
-    params(OpenStream, ("Last-Event-ID" = Option<String>, Header)),
-    responses((status = 200, content_type = "text/event-stream", body = String)),
+    operation_id = "stream_open_for_store",
+    security(("bearer" = []), ("ticket" = [])),
+    params(OpenStream, ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last frame received.")),
+    responses((
+        status = 200, description = "The stream, open until the token ends.",
+        content_type = "text/event-stream", body = String,
+        headers(("Cache-Control" = String, description = "`no-cache`"), ("X-Accel-Buffering" = String, description = "`no`")),
+    )),
 )]
 #[tracing::instrument(name = "stream.open_for_store", skip_all, fields(user_id = field::Empty))]
 pub(crate) async fn for_store_admin(

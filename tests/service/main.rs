@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails, panics")]
 
 mod cors;
-mod docs;
+mod documentation;
+mod documents;
 mod errors;
 mod input;
 mod journeys;

@@ -10,7 +10,7 @@ use shared::domain::text::{self, lookup};
 use shared::http::address::ClientAddress;
 use shared::http::request::Valid;
 use shared::http::response::Json;
-use shared::{App, Result};
+use shared::{App, Code, Result};
 use utoipa::ToSchema;
 
 use crate::answers::{AdminCaller, TokenAnswer};
@@ -25,9 +25,11 @@ pub(crate) struct AdminLogin {
     store_id: StoreId,
     /// The admin's name.
     #[garde(custom(lookup))]
+    #[schema(max_length = 255, format = "plain", examples("admin"))]
     username: String,
     /// The admin's password.
     #[garde(custom(text::password))]
+    #[schema(format = "plain", examples("admin1234"))]
     password: String,
 }
 
@@ -36,8 +38,11 @@ pub(crate) struct AdminLogin {
     post,
     path = "/api/admin/auth/login",
     tag = "auth",
+    operation_id = "auth_login_store_admin",
+    security(()),
     request_body = AdminLogin,
     responses((status = 200, body = TokenAnswer<AdminCaller>)),
+    extensions(("x-errors" = json!([Code::InvalidCredentials, Code::AdminInactive, Code::StoreInactive]))),
 )]
 #[tracing::instrument(name = "auth.login_store_admin", skip_all, fields(store.id = %body.store_id))]
 pub(crate) async fn login(
@@ -49,7 +54,13 @@ pub(crate) async fn login(
 }
 
 /// Who the caller is.
-#[utoipa::path(get, path = "/api/admin/auth/me", tag = "auth", responses((status = 200, body = AdminCaller)))]
+#[utoipa::path(
+    get,
+    path = "/api/admin/auth/me",
+    tag = "auth",
+    operation_id = "auth_me_store_admin",
+    responses((status = 200, body = AdminCaller)),
+)]
 #[tracing::instrument(name = "auth.me_store_admin", skip_all, fields(store.id = %admin.store_id))]
 pub(crate) async fn me(State(app): State<App>, admin: StoreAdmin) -> Result<Json<AdminCaller>> {
     Ok(Json(admins::account_by_id(&app.db, admin.id).await?.into()))

@@ -14,10 +14,13 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TokenAnswer<T> {
     /// To be sent as `Authorization: Bearer …`.
+    #[schema(examples("eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6IkZ…"))]
     access_token: String,
     /// Always `Bearer`.
+    #[schema(value_type = String, pattern = "^Bearer$", examples("Bearer"))]
     token_type: &'static str,
     /// The token's life in seconds.
+    #[schema(minimum = 1, examples(57600))]
     expires_in: i64,
     #[serde(flatten)]
     caller: T,
@@ -31,6 +34,7 @@ pub(crate) struct TableCaller {
     /// The table.
     pub(crate) table: TableOut,
     /// The open session; null while nobody has ordered.
+    #[schema(required)]
     pub(crate) session_id: Option<SessionId>,
 }
 
@@ -40,6 +44,7 @@ pub(crate) struct StoreOut {
     /// The store.
     pub(crate) id: StoreId,
     /// Its name.
+    #[schema(examples("한빛식당"))]
     pub(crate) name: String,
 }
 
@@ -49,6 +54,7 @@ pub(crate) struct TableOut {
     /// The table.
     pub(crate) id: TableId,
     /// Its number.
+    #[schema(examples("3"))]
     pub(crate) table_number: String,
 }
 
@@ -57,6 +63,7 @@ pub(crate) struct TableOut {
 pub(crate) struct AdminCaller {
     /// The admin's store; absent for super admins.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(crate) store: Option<StoreOut>,
     /// The admin.
     pub(crate) admin: AdminOut,
@@ -68,6 +75,7 @@ pub(crate) struct AdminOut {
     /// The account.
     pub(crate) id: AdminId,
     /// Its username.
+    #[schema(examples("admin"))]
     pub(crate) username: String,
     /// What it may do.
     pub(crate) role: AdminRole,

@@ -24,9 +24,11 @@ use crate::login::check_password;
 pub(crate) struct ChangePassword {
     /// The present password.
     #[garde(custom(text::password))]
+    #[schema(format = "plain", examples("admin1234"))]
     current_password: String,
     /// 8–71 bytes.
     #[garde(custom(password_bytes::<8>))]
+    #[schema(min_length = 8, max_length = 71, format = "plain", examples("new-admin-5678"))]
     new_password: String,
 }
 
@@ -35,8 +37,10 @@ pub(crate) struct ChangePassword {
     post,
     path = "/api/admin/auth/change-password",
     tag = "auth",
+    operation_id = "auth_change_password_store_admin",
     request_body = ChangePassword,
     responses((status = 200, body = TokenAnswer<AdminCaller>)),
+    extensions(("x-errors" = json!([Code::InvalidCredentials]))),
 )]
 #[tracing::instrument(name = "auth.change_password", skip_all, fields(admin.id = %admin.id))]
 pub(crate) async fn for_store_admin(
@@ -53,8 +57,10 @@ pub(crate) async fn for_store_admin(
     post,
     path = "/api/superadmin/auth/change-password",
     tag = "auth",
+    operation_id = "auth_change_password_super_admin",
     request_body = ChangePassword,
     responses((status = 200, body = TokenAnswer<AdminCaller>)),
+    extensions(("x-errors" = json!([Code::InvalidCredentials]))),
 )]
 #[tracing::instrument(name = "auth.change_password", skip_all, fields(admin.id = %admin.id))]
 pub(crate) async fn for_super_admin(

@@ -28,9 +28,11 @@ pub(crate) struct TableLogin {
     store_id: StoreId,
     /// The table's number.
     #[garde(custom(trimmed_lookup))]
+    #[schema(value_type = String, max_length = 255, format = "plain", examples("3"))]
     table_number: Trimmed,
     /// The table's password.
     #[garde(custom(text::password))]
+    #[schema(format = "plain", examples("1234"))]
     password: String,
 }
 
@@ -39,8 +41,11 @@ pub(crate) struct TableLogin {
     post,
     path = "/api/customer/auth/login",
     tag = "auth",
+    operation_id = "auth_login_table",
+    security(()),
     request_body = TableLogin,
     responses((status = 200, body = TokenAnswer<TableCaller>)),
+    extensions(("x-errors" = json!([Code::InvalidCredentials, Code::StoreInactive]))),
 )]
 #[tracing::instrument(name = "auth.login_table", skip_all, fields(store.id = %body.store_id))]
 pub(crate) async fn login(
@@ -63,7 +68,14 @@ pub(crate) async fn login(
 }
 
 /// Who the caller is.
-#[utoipa::path(get, path = "/api/customer/auth/me", tag = "auth", responses((status = 200, body = TableCaller)))]
+#[utoipa::path(
+    get,
+    path = "/api/customer/auth/me",
+    tag = "auth",
+    operation_id = "auth_me_table",
+    responses((status = 200, body = TableCaller)),
+    extensions(("x-errors" = json!([Code::TableNotFound]))),
+)]
 #[tracing::instrument(name = "auth.me_table", skip_all, fields(store.id = %guest.store_id))]
 pub(crate) async fn me(State(app): State<App>, guest: Guest) -> Result<Json<TableCaller>> {
     let account = tables::account_by_id(&app.db, guest.store_id, guest.table_id).await?;

@@ -15,8 +15,10 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct StreamTicket {
     /// To be sent as `?ticket=`, once.
+    #[schema(examples("3vVWJ0qkVSqEJ1PnNVFHu1aEvVlTY3tV0kJm4p5M2bE"))]
     ticket: String,
     /// Its life in seconds.
+    #[schema(minimum = 1, examples(30))]
     expires_in: i64,
 }
 
@@ -25,6 +27,7 @@ pub(crate) struct StreamTicket {
     post,
     path = "/api/customer/auth/stream-ticket",
     tag = "auth",
+    operation_id = "auth_stream_ticket_table",
     responses((status = 201, body = StreamTicket)),
 )]
 #[tracing::instrument(name = "auth.stream_ticket", skip_all, fields(store.id = %guest.store_id))]
@@ -37,6 +40,7 @@ pub(crate) async fn for_guest(State(app): State<App>, guest: Guest) -> Result<Cr
     post,
     path = "/api/admin/auth/stream-ticket",
     tag = "auth",
+    operation_id = "auth_stream_ticket_store_admin",
     responses((status = 201, body = StreamTicket)),
 )]
 #[tracing::instrument(name = "auth.stream_ticket", skip_all, fields(store.id = %admin.store_id))]

@@ -9,7 +9,7 @@ use shared::domain::text::{self, lookup};
 use shared::http::address::ClientAddress;
 use shared::http::request::Valid;
 use shared::http::response::Json;
-use shared::{App, Result};
+use shared::{App, Code, Result};
 use utoipa::ToSchema;
 
 use crate::answers::{AdminCaller, TokenAnswer};
@@ -21,9 +21,11 @@ use crate::login::log_in_admin;
 pub(crate) struct SuperAdminLogin {
     /// The super admin's name.
     #[garde(custom(lookup))]
+    #[schema(max_length = 255, format = "plain", examples("superadmin"))]
     username: String,
     /// The super admin's password.
     #[garde(custom(text::password))]
+    #[schema(format = "plain", examples("super1234"))]
     password: String,
 }
 
@@ -32,8 +34,11 @@ pub(crate) struct SuperAdminLogin {
     post,
     path = "/api/superadmin/auth/login",
     tag = "auth",
+    operation_id = "auth_login_super_admin",
+    security(()),
     request_body = SuperAdminLogin,
     responses((status = 200, body = TokenAnswer<AdminCaller>)),
+    extensions(("x-errors" = json!([Code::InvalidCredentials, Code::AdminInactive]))),
 )]
 #[tracing::instrument(name = "auth.login_super_admin", skip_all)]
 pub(crate) async fn login(
@@ -45,7 +50,13 @@ pub(crate) async fn login(
 }
 
 /// Who the caller is.
-#[utoipa::path(get, path = "/api/superadmin/auth/me", tag = "auth", responses((status = 200, body = AdminCaller)))]
+#[utoipa::path(
+    get,
+    path = "/api/superadmin/auth/me",
+    tag = "auth",
+    operation_id = "auth_me_super_admin",
+    responses((status = 200, body = AdminCaller)),
+)]
 #[tracing::instrument(name = "auth.me_super_admin", skip_all)]
 pub(crate) async fn me(State(app): State<App>, admin: SuperAdmin) -> Result<Json<AdminCaller>> {
     Ok(Json(admins::account_by_id(&app.db, admin.id).await?.into()))

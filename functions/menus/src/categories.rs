@@ -12,7 +12,7 @@ use shared::domain::menu::{Category, check_reordering};
 use shared::domain::text::{Trimmed, line};
 use shared::http::request::{Id, Valid};
 use shared::http::response::{Created, Json, NoContent};
-use shared::{App, Error, Result};
+use shared::{App, Code, Error, Result};
 use utoipa::ToSchema;
 
 use crate::card_changed;
@@ -23,6 +23,7 @@ use crate::card_changed;
 pub(crate) struct NameCategory {
     /// 1–50 characters, unique in the store.
     #[garde(custom(line::<1, 50>))]
+    #[schema(value_type = String, min_length = 1, max_length = 50, format = "line", examples("식사"))]
     name: Trimmed,
 }
 
@@ -36,7 +37,13 @@ pub(crate) struct ReorderCategories {
 }
 
 /// The store's categories in their order of display.
-#[utoipa::path(get, path = "/api/admin/categories", tag = "menus", responses((status = 200, body = Vec<Category>)))]
+#[utoipa::path(
+    get,
+    path = "/api/admin/categories",
+    tag = "menus",
+    operation_id = "categories_list_for_store",
+    responses((status = 200, body = Vec<Category>)),
+)]
 #[tracing::instrument(name = "categories.list_for_store", skip_all, fields(store.id = %admin.store_id))]
 pub(crate) async fn list(State(app): State<App>, admin: StoreAdmin) -> Result<Json<Vec<Category>>> {
     Ok(Json(categories::list(&app.db, admin.store_id).await?))
@@ -47,8 +54,10 @@ pub(crate) async fn list(State(app): State<App>, admin: StoreAdmin) -> Result<Js
     post,
     path = "/api/admin/categories",
     tag = "menus",
+    operation_id = "categories_create",
     request_body = NameCategory,
     responses((status = 201, body = Category)),
+    extensions(("x-errors" = json!([Code::CategoryAlreadyExists]))),
 )]
 #[tracing::instrument(name = "categories.create", skip_all, fields(store.id = %admin.store_id))]
 pub(crate) async fn create(
@@ -72,9 +81,11 @@ pub(crate) async fn create(
     patch,
     path = "/api/admin/categories/{id}",
     tag = "menus",
-    params(("id" = CategoryId, Path)),
+    operation_id = "categories_rename",
+    params(("id" = CategoryId, Path, description = "The category.")),
     request_body = NameCategory,
     responses((status = 200, body = Category)),
+    extensions(("x-errors" = json!([Code::CategoryNotFound, Code::CategoryAlreadyExists]))),
 )]
 #[tracing::instrument(name = "categories.rename", skip_all, fields(store.id = %admin.store_id, category.id = %id))]
 pub(crate) async fn rename(
@@ -98,8 +109,10 @@ pub(crate) async fn rename(
     delete,
     path = "/api/admin/categories/{id}",
     tag = "menus",
-    params(("id" = CategoryId, Path)),
+    operation_id = "categories_delete",
+    params(("id" = CategoryId, Path, description = "The category.")),
     responses((status = 204)),
+    extensions(("x-errors" = json!([Code::CategoryNotFound, Code::CategoryNotEmpty]))),
 )]
 #[tracing::instrument(name = "categories.delete", skip_all, fields(store.id = %admin.store_id, category.id = %id))]
 pub(crate) async fn delete(State(app): State<App>, admin: StoreAdmin, Id(id): Id<CategoryId>) -> Result<NoContent> {
@@ -127,6 +140,7 @@ pub(crate) async fn delete(State(app): State<App>, admin: StoreAdmin, Id(id): Id
     put,
     path = "/api/admin/categories/order",
     tag = "menus",
+    operation_id = "categories_reorder",
     request_body = ReorderCategories,
     responses((status = 200, body = Vec<Category>)),
 )]

@@ -10,11 +10,12 @@ use shared::domain::menu::{Category, Menu};
 use shared::domain::{CategoryId, MenuId};
 use shared::http::request::{Id, Params};
 use shared::http::response::WrittenJson;
-use shared::{App, Result};
+use shared::{App, Code, Result};
 use utoipa::IntoParams;
 
 /// Which menus.
 #[derive(Debug, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListMenus {
     /// Those of one category.
@@ -23,7 +24,13 @@ pub(crate) struct ListMenus {
 }
 
 /// The store's categories in their order of display.
-#[utoipa::path(get, path = "/api/customer/categories", tag = "menus", responses((status = 200, body = Vec<Category>)))]
+#[utoipa::path(
+    get,
+    path = "/api/customer/categories",
+    tag = "menus",
+    operation_id = "categories_list",
+    responses((status = 200, body = Vec<Category>)),
+)]
 #[tracing::instrument(name = "categories.list", skip_all, fields(store.id = %guest.store_id))]
 pub(crate) async fn categories(State(app): State<App>, guest: Guest) -> Result<WrittenJson> {
     let key = (guest.store_id, Entity::Categories, "all");
@@ -36,8 +43,10 @@ pub(crate) async fn categories(State(app): State<App>, guest: Guest) -> Result<W
     get,
     path = "/api/customer/menus",
     tag = "menus",
+    operation_id = "menus_list",
     params(ListMenus),
     responses((status = 200, body = Vec<Menu>)),
+    extensions(("x-errors" = json!([Code::CategoryNotFound]))),
 )]
 #[tracing::instrument(name = "menus.list", skip_all, fields(store.id = %guest.store_id))]
 pub(crate) async fn menus(
@@ -65,8 +74,10 @@ pub(crate) async fn menus(
     get,
     path = "/api/customer/menus/{id}",
     tag = "menus",
-    params(("id" = MenuId, Path)),
+    operation_id = "menus_read",
+    params(("id" = MenuId, Path, description = "The menu.")),
     responses((status = 200, body = Menu)),
+    extensions(("x-errors" = json!([Code::MenuNotFound]))),
 )]
 #[tracing::instrument(name = "menus.read", skip_all, fields(store.id = %guest.store_id, menu.id = %id))]
 pub(crate) async fn menu(State(app): State<App>, guest: Guest, Id(id): Id<MenuId>) -> Result<WrittenJson> {

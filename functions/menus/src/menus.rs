@@ -15,13 +15,14 @@ use shared::domain::text::{Trimmed, given, line, lines};
 use shared::domain::{CategoryId, ImageId, MenuId};
 use shared::http::request::{self, Id, Params, Valid};
 use shared::http::response::{Created, Json, NoContent};
-use shared::{App, Error, Result};
+use shared::{App, Code, Error, Result};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::card_changed;
 
 /// Which menus.
 #[derive(Debug, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListMenus {
     /// Those of one category.
@@ -29,9 +30,11 @@ pub(crate) struct ListMenus {
     category_id: Option<CategoryId>,
     /// From 1.
     #[garde(custom(request::page_number))]
+    #[param(minimum = 1, maximum = 2147483647, default = 1)]
     page: Option<i64>,
     /// 1 to 100; 50 by default.
     #[garde(custom(request::page_size))]
+    #[param(minimum = 1, maximum = 100, default = 50)]
     page_size: Option<i64>,
 }
 
@@ -44,16 +47,20 @@ pub(crate) struct CreateMenu {
     category_id: CategoryId,
     /// 1–100 characters.
     #[garde(custom(line::<1, 100>))]
+    #[schema(value_type = String, min_length = 1, max_length = 100, format = "line", examples("김치찌개"))]
     name: Trimmed,
     /// Up to 1,000 characters.
     #[garde(inner(custom(lines::<1000>)))]
+    #[schema(value_type = Option<String>, max_length = 1000, format = "lines", examples("묵은지와 돼지고기를 푹 끓인 찌개."))]
     description: Option<Trimmed>,
     /// In won.
     #[garde(range(min = 1, max = HIGHEST_PRICE))]
+    #[schema(minimum = 1, maximum = 10000000, examples(9000))]
     price: i64,
     /// False while it is sold out.
     #[garde(skip)]
     #[serde(default = "yes")]
+    #[schema(default = true)]
     is_available: bool,
     /// Its picture, ready or still being made ready.
     #[garde(skip)]
@@ -71,26 +78,32 @@ pub(crate) struct UpdateMenu {
     /// Move it to another category, as the last.
     #[garde(skip)]
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     category_id: Option<CategoryId>,
     /// 1–100 characters.
     #[garde(inner(custom(line::<1, 100>)))]
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 100, format = "line", examples("돼지김치찌개"))]
     name: Option<Trimmed>,
     /// Up to 1,000 characters; null takes it away.
     #[garde(inner(inner(custom(lines::<1000>))))]
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 1000, format = "lines", examples("묵은지와 돼지고기를 푹 끓인 찌개."))]
     description: Option<Option<Trimmed>>,
     /// In won.
     #[garde(inner(range(min = 1, max = HIGHEST_PRICE)))]
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, minimum = 1, maximum = 10000000, examples(9500))]
     price: Option<i64>,
     /// False while it is sold out.
     #[garde(skip)]
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, examples(true))]
     is_available: Option<bool>,
     /// Another picture; null takes it away.
     #[garde(skip)]
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<ImageId>)]
     image_id: Option<Option<ImageId>>,
 }
 
@@ -111,8 +124,10 @@ pub(crate) struct ReorderMenus {
     get,
     path = "/api/admin/menus",
     tag = "menus",
+    operation_id = "menus_list_for_store",
     params(ListMenus),
     responses((status = 200, body = Page<Menu>)),
+    extensions(("x-errors" = json!([Code::CategoryNotFound]))),
 )]
 #[tracing::instrument(name = "menus.list_for_store", skip_all, fields(store.id = %admin.store_id))]
 pub(crate) async fn list(
@@ -134,8 +149,10 @@ pub(crate) async fn list(
     get,
     path = "/api/admin/menus/{id}",
     tag = "menus",
-    params(("id" = MenuId, Path)),
+    operation_id = "menus_read_for_store",
+    params(("id" = MenuId, Path, description = "The menu.")),
     responses((status = 200, body = Menu)),
+    extensions(("x-errors" = json!([Code::MenuNotFound]))),
 )]
 #[tracing::instrument(name = "menus.read_for_store", skip_all, fields(store.id = %admin.store_id, menu.id = %id))]
 pub(crate) async fn read(State(app): State<App>, admin: StoreAdmin, Id(id): Id<MenuId>) -> Result<Json<Menu>> {
@@ -148,8 +165,10 @@ pub(crate) async fn read(State(app): State<App>, admin: StoreAdmin, Id(id): Id<M
     post,
     path = "/api/admin/menus",
     tag = "menus",
+    operation_id = "menus_create",
     request_body = CreateMenu,
     responses((status = 201, body = Menu)),
+    extensions(("x-errors" = json!([Code::CategoryNotFound, Code::ImageNotFound]))),
 )]
 #[tracing::instrument(name = "menus.create", skip_all, fields(store.id = %admin.store_id))]
 pub(crate) async fn create(
@@ -187,9 +206,11 @@ pub(crate) async fn create(
     patch,
     path = "/api/admin/menus/{id}",
     tag = "menus",
-    params(("id" = MenuId, Path)),
+    operation_id = "menus_update",
+    params(("id" = MenuId, Path, description = "The menu.")),
     request_body = UpdateMenu,
     responses((status = 200, body = Menu)),
+    extensions(("x-errors" = json!([Code::MenuNotFound, Code::CategoryNotFound, Code::ImageNotFound]))),
 )]
 #[tracing::instrument(name = "menus.update", skip_all, fields(store.id = %admin.store_id, menu.id = %id))]
 pub(crate) async fn update(
@@ -246,8 +267,10 @@ pub(crate) async fn update(
     delete,
     path = "/api/admin/menus/{id}",
     tag = "menus",
-    params(("id" = MenuId, Path)),
+    operation_id = "menus_delete",
+    params(("id" = MenuId, Path, description = "The menu.")),
     responses((status = 204)),
+    extensions(("x-errors" = json!([Code::MenuNotFound, Code::MenuInUse]))),
 )]
 #[tracing::instrument(name = "menus.delete", skip_all, fields(store.id = %admin.store_id, menu.id = %id))]
 pub(crate) async fn delete(State(app): State<App>, admin: StoreAdmin, Id(id): Id<MenuId>) -> Result<NoContent> {
@@ -278,8 +301,10 @@ pub(crate) async fn delete(State(app): State<App>, admin: StoreAdmin, Id(id): Id
     put,
     path = "/api/admin/menus/order",
     tag = "menus",
+    operation_id = "menus_reorder",
     request_body = ReorderMenus,
     responses((status = 200, body = Vec<Menu>)),
+    extensions(("x-errors" = json!([Code::CategoryNotFound]))),
 )]
 #[tracing::instrument(name = "menus.reorder", skip_all, fields(store.id = %admin.store_id))]
 pub(crate) async fn reorder(

@@ -9,11 +9,12 @@ use shared::domain::order::{Order, OrderStatus, StatusChange};
 use shared::domain::{OrderId, TableId};
 use shared::http::request::{Id, Params};
 use shared::http::response::Json;
-use shared::{App, Result};
+use shared::{App, Code, Result};
 use utoipa::{IntoParams, ToSchema};
 
 /// Which orders.
 #[derive(Debug, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListOrders {
     /// Those of one table.
@@ -38,8 +39,10 @@ pub(crate) struct OrderWithHistory {
     get,
     path = "/api/admin/orders",
     tag = "orders",
+    operation_id = "orders_list_for_store",
     params(ListOrders),
     responses((status = 200, body = Vec<Order>)),
+    extensions(("x-errors" = json!([Code::TableNotFound]))),
 )]
 #[tracing::instrument(name = "orders.list_for_store", skip_all, fields(store.id = %admin.store_id))]
 pub(crate) async fn list(
@@ -58,8 +61,10 @@ pub(crate) async fn list(
     get,
     path = "/api/admin/orders/{id}",
     tag = "orders",
-    params(("id" = OrderId, Path)),
+    operation_id = "orders_read_for_store",
+    params(("id" = OrderId, Path, description = "The order.")),
     responses((status = 200, body = OrderWithHistory)),
+    extensions(("x-errors" = json!([Code::OrderNotFound]))),
 )]
 #[tracing::instrument(name = "orders.read_for_store", skip_all, fields(store.id = %admin.store_id, order.id = %id))]
 pub(crate) async fn read(

@@ -23,7 +23,8 @@ pub(crate) struct ChangeStatus {
     #[garde(skip)]
     status: OrderStatus,
     /// The version the change was decided on.
-    #[garde(skip)]
+    #[garde(inner(range(min = 1)))]
+    #[schema(minimum = 1, maximum = 2147483647, examples(1))]
     version: Option<i32>,
 }
 
@@ -32,9 +33,11 @@ pub(crate) struct ChangeStatus {
     patch,
     path = "/api/admin/orders/{id}/status",
     tag = "orders",
-    params(("id" = OrderId, Path)),
+    operation_id = "orders_change_status",
+    params(("id" = OrderId, Path, description = "The order.")),
     request_body = ChangeStatus,
     responses((status = 200, body = Order)),
+    extensions(("x-errors" = json!([Code::InvalidStatusTransition, Code::OrderNotFound, Code::VersionConflict]))),
 )]
 #[tracing::instrument(name = "orders.change_status", skip_all, fields(store.id = %admin.store_id, order.id = %id))]
 pub(crate) async fn change_status(

@@ -10,18 +10,21 @@ use shared::domain::order::Order;
 use shared::domain::page::{Page, PageRequest};
 use shared::http::request::{self, Id, Params};
 use shared::http::response::Json;
-use shared::{App, Result};
+use shared::{App, Code, Result};
 use utoipa::IntoParams;
 
 /// Which page.
 #[derive(Debug, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListOrders {
     /// From 1.
     #[garde(custom(request::page_number))]
+    #[param(minimum = 1, maximum = 2147483647, default = 1)]
     page: Option<i64>,
     /// 1 to 100; 50 by default.
     #[garde(custom(request::page_size))]
+    #[param(minimum = 1, maximum = 100, default = 50)]
     page_size: Option<i64>,
 }
 
@@ -30,6 +33,7 @@ pub(crate) struct ListOrders {
     get,
     path = "/api/customer/orders",
     tag = "orders",
+    operation_id = "orders_list",
     params(ListOrders),
     responses((status = 200, body = Page<Order>)),
 )]
@@ -48,8 +52,10 @@ pub(crate) async fn list(
     get,
     path = "/api/customer/orders/{id}",
     tag = "orders",
-    params(("id" = OrderId, Path)),
+    operation_id = "orders_read",
+    params(("id" = OrderId, Path, description = "The order.")),
     responses((status = 200, body = Order)),
+    extensions(("x-errors" = json!([Code::OrderNotFound]))),
 )]
 #[tracing::instrument(name = "orders.read", skip_all, fields(store.id = %guest.store_id, order.id = %id))]
 pub(crate) async fn read(State(app): State<App>, guest: Guest, Id(id): Id<OrderId>) -> Result<Json<Order>> {

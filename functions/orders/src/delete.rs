@@ -11,16 +11,17 @@ use shared::domain::event::{Event, OrderDeleted};
 use shared::domain::text::{Trimmed, lines};
 use shared::http::request::{Id, Params};
 use shared::http::response::Json;
-use shared::{App, Result};
+use shared::{App, Code, Result};
 use utoipa::{IntoParams, ToSchema};
 
 /// Why an order is deleted.
 #[derive(Debug, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeleteOrder {
     /// Up to 200 characters.
     #[garde(inner(custom(lines::<200>)))]
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, max_length = 200, format = "lines")]
     reason: Option<Trimmed>,
 }
 
@@ -30,6 +31,7 @@ pub(crate) struct DeletedOrder {
     /// The order that is gone.
     order_id: OrderId,
     /// What its table's session comes to now, in won.
+    #[schema(minimum = 0, examples(16000))]
     table_total: i64,
 }
 
@@ -38,8 +40,10 @@ pub(crate) struct DeletedOrder {
     delete,
     path = "/api/admin/orders/{id}",
     tag = "orders",
-    params(("id" = OrderId, Path), DeleteOrder),
+    operation_id = "orders_delete",
+    params(("id" = OrderId, Path, description = "The order."), DeleteOrder),
     responses((status = 200, body = DeletedOrder)),
+    extensions(("x-errors" = json!([Code::OrderCannotDelete, Code::OrderNotFound]))),
 )]
 #[tracing::instrument(name = "orders.delete", skip_all, fields(store.id = %admin.store_id, order.id = %id))]
 pub(crate) async fn delete(

@@ -30,9 +30,11 @@ pub(crate) struct PlaceOrder {
     /// 1–50 items; the same menu twice is two items.
     #[garde(length(max = MOST_ITEMS), dive)]
     #[serde(deserialize_with = "objects")]
+    #[schema(min_items = 1, max_items = 50)]
     items: Vec<PlaceOrderItem>,
     /// For the kitchen, on the whole order.
     #[garde(inner(custom(lines::<200>)))]
+    #[schema(value_type = Option<String>, max_length = 200, format = "lines", examples("아이가 있어요."))]
     note: Option<Trimmed>,
 }
 
@@ -48,6 +50,7 @@ pub(crate) struct PlaceOrderItem {
     quantity: Quantity,
     /// For the kitchen, on this item.
     #[garde(inner(custom(lines::<200>)))]
+    #[schema(value_type = Option<String>, max_length = 200, format = "lines", examples("덜 맵게 해주세요."))]
     note: Option<Trimmed>,
 }
 
@@ -74,9 +77,24 @@ impl PlaceOrder {
     post,
     path = "/api/customer/orders",
     tag = "orders",
-    params(("Idempotency-Key" = Option<String>, Header)),
+    operation_id = "orders_place",
+    params((
+        "Idempotency-Key" = Option<String>, Header,
+        description = "Chosen by the client, new for each order, like a UUID. Sent again with it, the order is not placed twice.",
+        min_length = 1, max_length = 255, pattern = "^[!-~]+$",
+    )),
     request_body = PlaceOrder,
     responses((status = 201, body = Order)),
+    extensions((
+        "x-errors" = json!([
+            Code::EmptyOrder,
+            Code::InvalidQuantity,
+            Code::MenuNotFound,
+            Code::TableNotFound,
+            Code::MenuNotAvailable,
+            Code::IdempotencyKeyReused,
+        ])
+    )),
 )]
 #[tracing::instrument(name = "orders.place", skip_all, fields(store.id = %guest.store_id, table.id = %guest.table_id))]
 pub(crate) async fn place(

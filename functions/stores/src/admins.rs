@@ -19,6 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 
 /// Which admins.
 #[derive(Debug, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListAdmins {
     /// Those of one store.
@@ -29,13 +30,15 @@ pub(crate) struct ListAdmins {
     is_active: Option<bool>,
     /// Those whose username contains this.
     #[garde(inner(custom(trimmed_lookup)))]
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, max_length = 255, format = "plain")]
     q: Option<Trimmed>,
     /// From 1.
     #[garde(custom(request::page_number))]
+    #[param(minimum = 1, maximum = 2147483647, default = 1)]
     page: Option<i64>,
     /// 1 to 100; 50 by default.
     #[garde(custom(request::page_size))]
+    #[param(minimum = 1, maximum = 100, default = 50)]
     page_size: Option<i64>,
 }
 
@@ -45,9 +48,11 @@ pub(crate) struct ListAdmins {
 pub(crate) struct CreateAdmin {
     /// 3–50 characters of `A-Za-z0-9_.-`, unique in the service.
     #[garde(custom(username_format))]
+    #[schema(min_length = 3, max_length = 50, pattern = "^[A-Za-z0-9_.-]+$", examples("hanbit.manager"))]
     username: String,
     /// 8–71 bytes.
     #[garde(custom(password_bytes::<8>))]
+    #[schema(min_length = 8, max_length = 71, format = "plain", examples("manager-1234"))]
     password: String,
     /// What it may do.
     #[garde(skip)]
@@ -71,6 +76,7 @@ fn username_format(name: &str, _: &()) -> garde::Result {
 pub(crate) struct ResetPassword {
     /// 8–71 bytes.
     #[garde(custom(password_bytes::<8>))]
+    #[schema(min_length = 8, max_length = 71, format = "plain", examples("manager-1234"))]
     password: String,
 }
 
@@ -79,8 +85,10 @@ pub(crate) struct ResetPassword {
     get,
     path = "/api/superadmin/admins",
     tag = "stores",
+    operation_id = "admins_list",
     params(ListAdmins),
     responses((status = 200, body = Page<Admin>)),
+    extensions(("x-errors" = json!([Code::StoreNotFound]))),
 )]
 #[tracing::instrument(name = "admins.list", skip_all)]
 pub(crate) async fn list(
@@ -102,8 +110,10 @@ pub(crate) async fn list(
     post,
     path = "/api/superadmin/admins",
     tag = "stores",
+    operation_id = "admins_create",
     request_body = CreateAdmin,
     responses((status = 201, body = Admin)),
+    extensions(("x-errors" = json!([Code::StoreIdRequired, Code::StoreNotFound, Code::UsernameAlreadyExists]))),
 )]
 #[tracing::instrument(name = "admins.create", skip_all)]
 pub(crate) async fn create(
@@ -134,8 +144,10 @@ pub(crate) async fn create(
     patch,
     path = "/api/superadmin/admins/{id}/activate",
     tag = "stores",
-    params(("id" = AdminId, Path)),
+    operation_id = "admins_activate",
+    params(("id" = AdminId, Path, description = "The account.")),
     responses((status = 200, body = Admin)),
+    extensions(("x-errors" = json!([Code::AdminNotFound]))),
 )]
 #[tracing::instrument(name = "admins.activate", skip_all, fields(admin.id = %id))]
 pub(crate) async fn activate(State(app): State<App>, caller: SuperAdmin, Id(id): Id<AdminId>) -> Result<Json<Admin>> {
@@ -147,8 +159,10 @@ pub(crate) async fn activate(State(app): State<App>, caller: SuperAdmin, Id(id):
     patch,
     path = "/api/superadmin/admins/{id}/deactivate",
     tag = "stores",
-    params(("id" = AdminId, Path)),
+    operation_id = "admins_deactivate",
+    params(("id" = AdminId, Path, description = "The account.")),
     responses((status = 200, body = Admin)),
+    extensions(("x-errors" = json!([Code::AdminNotFound, Code::CannotDeactivateSelf, Code::LastSuperAdmin]))),
 )]
 #[tracing::instrument(name = "admins.deactivate", skip_all, fields(admin.id = %id))]
 pub(crate) async fn deactivate(State(app): State<App>, caller: SuperAdmin, Id(id): Id<AdminId>) -> Result<Json<Admin>> {
@@ -191,9 +205,11 @@ async fn set_active(app: &App, caller: &SuperAdmin, id: AdminId, is_active: bool
     post,
     path = "/api/superadmin/admins/{id}/reset-password",
     tag = "stores",
-    params(("id" = AdminId, Path)),
+    operation_id = "admins_reset_password",
+    params(("id" = AdminId, Path, description = "The account.")),
     request_body = ResetPassword,
     responses((status = 204)),
+    extensions(("x-errors" = json!([Code::AdminNotFound]))),
 )]
 #[tracing::instrument(name = "admins.reset_password", skip_all, fields(admin.id = %id))]
 pub(crate) async fn reset_password(

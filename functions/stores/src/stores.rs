@@ -13,22 +13,25 @@ use shared::domain::store::{Store, TimeZone};
 use shared::domain::text::{Trimmed, given, line, trimmed_lookup};
 use shared::http::request::{self, Id, Params, Valid};
 use shared::http::response::{Created, Json, NoContent};
-use shared::{App, Result, clock};
+use shared::{App, Code, Result, clock};
 use utoipa::{IntoParams, ToSchema};
 
 /// Which stores.
 #[derive(Debug, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListStores {
     /// Those whose name contains this.
     #[garde(inner(custom(trimmed_lookup)))]
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, max_length = 255, format = "plain")]
     q: Option<Trimmed>,
     /// From 1.
     #[garde(custom(request::page_number))]
+    #[param(minimum = 1, maximum = 2147483647, default = 1)]
     page: Option<i64>,
     /// 1 to 100; 50 by default.
     #[garde(custom(request::page_size))]
+    #[param(minimum = 1, maximum = 100, default = 50)]
     page_size: Option<i64>,
 }
 
@@ -38,10 +41,12 @@ pub(crate) struct ListStores {
 pub(crate) struct CreateStore {
     /// 1–100 characters.
     #[garde(custom(line::<1, 100>))]
+    #[schema(value_type = String, min_length = 1, max_length = 100, format = "line", examples("한빛식당"))]
     name: Trimmed,
     /// Where its calendar day turns; `Asia/Seoul` by default.
     #[garde(skip)]
     #[serde(default)]
+    #[schema(default = json!("Asia/Seoul"))]
     timezone: TimeZone,
 }
 
@@ -52,14 +57,17 @@ pub(crate) struct UpdateStore {
     /// 1–100 characters.
     #[garde(inner(custom(line::<1, 100>)))]
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 100, format = "line", examples("한빛식당 2호점"))]
     name: Option<Trimmed>,
     /// Where its calendar day turns.
     #[garde(skip)]
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     timezone: Option<TimeZone>,
     /// While false, nobody of this store gets in.
     #[garde(skip)]
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, examples(true))]
     is_active: Option<bool>,
 }
 
@@ -68,6 +76,7 @@ pub(crate) struct UpdateStore {
     get,
     path = "/api/superadmin/stores",
     tag = "stores",
+    operation_id = "stores_list",
     params(ListStores),
     responses((status = 200, body = Page<Store>)),
 )]
@@ -86,8 +95,10 @@ pub(crate) async fn list(
     get,
     path = "/api/superadmin/stores/{id}",
     tag = "stores",
-    params(("id" = StoreId, Path)),
+    operation_id = "stores_read",
+    params(("id" = StoreId, Path, description = "The store.")),
     responses((status = 200, body = Store)),
+    extensions(("x-errors" = json!([Code::StoreNotFound]))),
 )]
 #[tracing::instrument(name = "stores.read", skip_all, fields(store.id = %id))]
 pub(crate) async fn read(State(app): State<App>, _: SuperAdmin, Id(id): Id<StoreId>) -> Result<Json<Store>> {
@@ -99,6 +110,7 @@ pub(crate) async fn read(State(app): State<App>, _: SuperAdmin, Id(id): Id<Store
     post,
     path = "/api/superadmin/stores",
     tag = "stores",
+    operation_id = "stores_create",
     request_body = CreateStore,
     responses((status = 201, body = Store)),
 )]
@@ -119,9 +131,11 @@ pub(crate) async fn create(
     patch,
     path = "/api/superadmin/stores/{id}",
     tag = "stores",
-    params(("id" = StoreId, Path)),
+    operation_id = "stores_update",
+    params(("id" = StoreId, Path, description = "The store.")),
     request_body = UpdateStore,
     responses((status = 200, body = Store)),
+    extensions(("x-errors" = json!([Code::StoreNotFound]))),
 )]
 #[tracing::instrument(name = "stores.update", skip_all, fields(store.id = %id))]
 pub(crate) async fn update(
@@ -140,8 +154,10 @@ pub(crate) async fn update(
     delete,
     path = "/api/superadmin/stores/{id}",
     tag = "stores",
-    params(("id" = StoreId, Path)),
+    operation_id = "stores_delete",
+    params(("id" = StoreId, Path, description = "The store.")),
     responses((status = 204)),
+    extensions(("x-errors" = json!([Code::StoreNotFound, Code::StoreNotEmpty]))),
 )]
 #[tracing::instrument(name = "stores.delete", skip_all, fields(store.id = %id))]
 pub(crate) async fn delete(State(app): State<App>, admin: SuperAdmin, Id(id): Id<StoreId>) -> Result<NoContent> {

@@ -4,9 +4,19 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::IntoResponse;
+use serde::Serialize;
 use shared::App;
 use shared::health::Health;
 use shared::http::response::Json;
+use utoipa::ToSchema;
+
+/// A process that can answer.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Live {
+    /// Always `ok`.
+    #[schema(value_type = String, pattern = "^ok$", examples("ok"))]
+    status: &'static str,
+}
 
 /// Whether everything the service needs is there.
 ///
@@ -15,7 +25,12 @@ use shared::http::response::Json;
     get,
     path = "/health",
     tag = "system",
-    responses((status = 200, body = Health), (status = 503, body = Health)),
+    operation_id = "system_health",
+    security(()),
+    responses(
+        (status = 200, description = "Everything is there.", body = Health),
+        (status = 503, description = "Something is not there: `status` is `degraded`.", body = Health),
+    ),
 )]
 pub(crate) async fn health(State(app): State<App>) -> impl IntoResponse {
     let health = app.health.check(&app).await;
@@ -24,7 +39,14 @@ pub(crate) async fn health(State(app): State<App>) -> impl IntoResponse {
 }
 
 /// Whether the process can answer at all.
-#[utoipa::path(get, path = "/health/live", tag = "system", responses((status = 200, body = Object)))]
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    tag = "system",
+    operation_id = "system_live",
+    security(()),
+    responses((status = 200, description = "It can.", body = Live)),
+)]
 pub(crate) async fn live() -> impl IntoResponse {
-    ([(CACHE_CONTROL, "no-store")], Json(serde_json::json!({"status": "ok"})))
+    ([(CACHE_CONTROL, "no-store")], Json(Live { status: "ok" }))
 }

@@ -1,11 +1,19 @@
-//! Health, and the answer to every address that is nobody else's.
+//! Health, the API's documentation, and the answer to every address that is nobody else's.
 
+mod docs;
 mod health;
 
+use axum::routing::get;
 use shared::http::Routes;
 use utoipa_axum::routes;
 
 /// The routes of this function.
 pub fn router() -> Routes {
-    Routes::default().routes(routes!(health::health)).routes(routes!(health::live))
+    Routes::default()
+        .routes(routes!(health::health))
+        .routes(routes!(health::live))
+        .routes(routes!(docs::openapi))
+        .routes(routes!(docs::swagger_ui))
+        .routes(routes!(docs::redoc))
+        .route("/docs/{file}", get(docs::file))
 }

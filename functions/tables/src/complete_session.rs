@@ -22,6 +22,7 @@ pub(crate) struct CompleteSession {
     /// Refuse while an order is neither served nor cancelled.
     #[garde(skip)]
     #[serde(default)]
+    #[schema(default = false)]
     require_finished: bool,
 }
 
@@ -31,10 +32,13 @@ pub(crate) struct CompletedSession {
     /// The session.
     session: ClosedSession,
     /// Orders moved to the history.
+    #[schema(minimum = 0, examples(3))]
     archived_orders_count: i64,
     /// How many of them were neither served nor cancelled.
+    #[schema(minimum = 0, examples(0))]
     unfinished_count: i64,
     /// Their sum in won, cancelled ones left out.
+    #[schema(minimum = 0, examples(54000))]
     total_amount: i64,
 }
 
@@ -43,9 +47,11 @@ pub(crate) struct CompletedSession {
     post,
     path = "/api/admin/tables/{id}/complete-session",
     tag = "tables",
-    params(("id" = TableId, Path)),
+    operation_id = "tables_complete_session",
+    params(("id" = TableId, Path, description = "The table.")),
     request_body = Option<CompleteSession>,
     responses((status = 200, body = CompletedSession)),
+    extensions(("x-errors" = json!([Code::TableNotFound, Code::SessionNotFound, Code::SessionHasUnfinishedOrders]))),
 )]
 #[tracing::instrument(name = "tables.complete_session", skip_all, fields(store.id = %admin.store_id, table.id = %id))]
 pub(crate) async fn complete_session(

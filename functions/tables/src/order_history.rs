@@ -13,11 +13,12 @@ use shared::domain::order::ArchivedOrder;
 use shared::domain::page::{Page, PageRequest};
 use shared::http::request::{self, Id, Params};
 use shared::http::response::WrittenJson;
-use shared::{App, Result};
+use shared::{App, Code, Result};
 use utoipa::IntoParams;
 
 /// Which part of the history.
 #[derive(Debug, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListHistory {
     /// The first day, in the store's zone; by default 30 days that end with the last day.
@@ -28,9 +29,11 @@ pub(crate) struct ListHistory {
     to_date: Option<NaiveDate>,
     /// From 1.
     #[garde(custom(request::page_number))]
+    #[param(minimum = 1, maximum = 2147483647, default = 1)]
     page: Option<i64>,
     /// 1 to 100; 50 by default.
     #[garde(custom(request::page_size))]
+    #[param(minimum = 1, maximum = 100, default = 50)]
     page_size: Option<i64>,
 }
 
@@ -47,8 +50,10 @@ fn four_digit_year(date: &NaiveDate, _: &()) -> garde::Result {
     get,
     path = "/api/admin/tables/{id}/order-history",
     tag = "tables",
-    params(("id" = TableId, Path), ListHistory),
+    operation_id = "tables_order_history",
+    params(("id" = TableId, Path, description = "The table."), ListHistory),
     responses((status = 200, body = Page<ArchivedOrder>)),
+    extensions(("x-errors" = json!([Code::InvalidDateRange, Code::TableNotFound]))),
 )]
 #[tracing::instrument(name = "tables.order_history", skip_all, fields(store.id = %admin.store_id, table.id = %id))]
 pub(crate) async fn order_history(

@@ -13,7 +13,7 @@ use shared::domain::text::{Trimmed, given, line, password_bytes};
 use shared::domain::{StoreId, TableId};
 use shared::http::request::{Id, Valid};
 use shared::http::response::{Created, Json, NoContent};
-use shared::{App, Result};
+use shared::{App, Code, Result};
 use utoipa::ToSchema;
 
 /// A table to add.
@@ -22,9 +22,11 @@ use utoipa::ToSchema;
 pub(crate) struct CreateTable {
     /// 1–20 characters, unique in the store.
     #[garde(custom(line::<1, 20>))]
+    #[schema(value_type = String, min_length = 1, max_length = 20, format = "line", examples("3"))]
     table_number: Trimmed,
     /// 4–71 bytes.
     #[garde(custom(password_bytes::<4>))]
+    #[schema(min_length = 4, max_length = 71, format = "plain", examples("1234"))]
     password: String,
 }
 
@@ -35,15 +37,23 @@ pub(crate) struct UpdateTable {
     /// 1–20 characters, unique in the store.
     #[garde(inner(custom(line::<1, 20>)))]
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 20, format = "line", examples("3"))]
     table_number: Option<Trimmed>,
     /// 4–71 bytes. Logs the table's tablet out.
     #[garde(inner(custom(password_bytes::<4>)))]
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false, min_length = 4, max_length = 71, format = "plain", examples("5678"))]
     password: Option<String>,
 }
 
 /// The store's tables by number.
-#[utoipa::path(get, path = "/api/admin/tables", tag = "tables", responses((status = 200, body = Vec<Table>)))]
+#[utoipa::path(
+    get,
+    path = "/api/admin/tables",
+    tag = "tables",
+    operation_id = "tables_list",
+    responses((status = 200, body = Vec<Table>)),
+)]
 #[tracing::instrument(name = "tables.list", skip_all, fields(store.id = %admin.store_id))]
 pub(crate) async fn list(State(app): State<App>, admin: StoreAdmin) -> Result<Json<Vec<Table>>> {
     Ok(Json(tables::list(&app.db, admin.store_id).await?))
@@ -54,8 +64,10 @@ pub(crate) async fn list(State(app): State<App>, admin: StoreAdmin) -> Result<Js
     get,
     path = "/api/admin/tables/{id}",
     tag = "tables",
-    params(("id" = TableId, Path)),
+    operation_id = "tables_read",
+    params(("id" = TableId, Path, description = "The table.")),
     responses((status = 200, body = Table)),
+    extensions(("x-errors" = json!([Code::TableNotFound]))),
 )]
 #[tracing::instrument(name = "tables.read", skip_all, fields(store.id = %admin.store_id, table.id = %id))]
 pub(crate) async fn read(State(app): State<App>, admin: StoreAdmin, Id(id): Id<TableId>) -> Result<Json<Table>> {
@@ -68,8 +80,10 @@ pub(crate) async fn read(State(app): State<App>, admin: StoreAdmin, Id(id): Id<T
     post,
     path = "/api/admin/tables",
     tag = "tables",
+    operation_id = "tables_create",
     request_body = CreateTable,
     responses((status = 201, body = Table)),
+    extensions(("x-errors" = json!([Code::TableAlreadyExists]))),
 )]
 #[tracing::instrument(name = "tables.create", skip_all, fields(store.id = %admin.store_id))]
 pub(crate) async fn create(
@@ -88,9 +102,11 @@ pub(crate) async fn create(
     patch,
     path = "/api/admin/tables/{id}",
     tag = "tables",
-    params(("id" = TableId, Path)),
+    operation_id = "tables_update",
+    params(("id" = TableId, Path, description = "The table.")),
     request_body = UpdateTable,
     responses((status = 200, body = Table)),
+    extensions(("x-errors" = json!([Code::TableNotFound, Code::TableAlreadyExists]))),
 )]
 #[tracing::instrument(name = "tables.update", skip_all, fields(store.id = %admin.store_id, table.id = %id))]
 pub(crate) async fn update(
@@ -128,8 +144,10 @@ pub(crate) async fn update(
     delete,
     path = "/api/admin/tables/{id}",
     tag = "tables",
-    params(("id" = TableId, Path)),
+    operation_id = "tables_delete",
+    params(("id" = TableId, Path, description = "The table.")),
     responses((status = 204)),
+    extensions(("x-errors" = json!([Code::TableNotFound, Code::TableHasActiveSession]))),
 )]
 #[tracing::instrument(name = "tables.delete", skip_all, fields(store.id = %admin.store_id, table.id = %id))]
 pub(crate) async fn delete(State(app): State<App>, admin: StoreAdmin, Id(id): Id<TableId>) -> Result<NoContent> {

@@ -62,10 +62,13 @@ pub struct Admin {
     /// The account's id.
     pub id: AdminId,
     /// Its store; null for super admins.
+    #[schema(required)]
     pub store_id: Option<StoreId>,
     /// That store's name.
+    #[schema(required, examples("한빛식당"))]
     pub store_name: Option<String>,
     /// The name to log in with, unique in the service.
+    #[schema(examples("admin"))]
     pub username: String,
     /// What it may do.
     pub role: AdminRole,

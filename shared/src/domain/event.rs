@@ -9,16 +9,23 @@ use super::order::{Order, OrderStatus};
 use super::{CategoryId, EventId, MenuId, OrderId, SessionId, StoreId, TableId, Timestamp};
 
 macro_rules! event_types {
-    ($($(#[$doc:meta])* $name:ident => $routing_key:literal),* $(,)?) => {
+    ($(#[doc = $doc:literal] $name:ident => $routing_key:literal),* $(,)?) => {
         /// The kinds of event.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum EventType {
-            $($(#[$doc])* $name,)*
+            $(#[doc = $doc] $name,)*
         }
 
         impl EventType {
             /// Every kind.
             pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// What has happened, in a sentence.
+            pub fn description(self) -> &'static str {
+                match self {
+                    $(Self::$name => $doc.trim_ascii(),)*
+                }
+            }
 
             /// The kind's name, as in `event_type`.
             pub fn name(self) -> &'static str {
@@ -84,12 +91,16 @@ pub struct OrderDeleted {
     /// Its table.
     pub table_id: TableId,
     /// That table's number.
+    #[schema(examples("3"))]
     pub table_number: String,
     /// Above every version the order had.
+    #[schema(minimum = 1, examples(2))]
     pub version: i32,
     /// Why, if staff said so.
+    #[schema(required, examples("손님이 주문을 취소했습니다."))]
     pub reason: Option<String>,
     /// What the table's session comes to without it, in won.
+    #[schema(minimum = 0, examples(16000))]
     pub table_total: i64,
 }
 
@@ -101,29 +112,42 @@ pub struct SessionCompleted {
     /// Its table.
     pub table_id: TableId,
     /// That table's number.
+    #[schema(examples("3"))]
     pub table_number: String,
     /// Orders moved to the history.
+    #[schema(minimum = 0, examples(3))]
     pub archived_orders_count: i64,
     /// How many of them were neither served nor cancelled.
+    #[schema(minimum = 0, examples(0))]
     pub unfinished_count: i64,
 }
 
 /// A change on the menu card: of one menu, its deletion, or (without a menu) of categories or the order of display.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(examples(
+    json!({"menu_id": 1, "category_id": 1, "version": 2, "is_available": false, "price": 9000}),
+    json!({"menu_id": 1, "deleted": true}),
+    json!({"menu_id": null}),
+))]
 pub struct MenuChanged {
     /// The menu, or null: then load the whole card again.
+    #[schema(required)]
     pub menu_id: Option<MenuId>,
     /// Its category.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub category_id: Option<CategoryId>,
     /// Its version.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1, examples(2))]
     pub version: Option<i32>,
     /// False while it is sold out.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, examples(false))]
     pub is_available: Option<bool>,
     /// In won.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1, examples(9000))]
     pub price: Option<i64>,
     /// True when the menu is gone; absent otherwise.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -7,14 +7,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 macro_rules! integer_ids {
-    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+    ($($(#[$doc:meta])* $name:ident = $example:literal),* $(,)?) => {$(
         $(#[$doc])*
         ///
         /// A positive 64-bit integer; anything else is refused where it is read.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema, sqlx::Type)]
         #[serde(transparent)]
         #[sqlx(transparent)]
-        #[schema(value_type = i64, minimum = 1)]
+        #[schema(value_type = i64, minimum = 1, examples($example))]
         pub struct $name(i64);
 
         impl $name {
@@ -46,33 +46,34 @@ macro_rules! integer_ids {
 
 integer_ids! {
     /// An admin's id, of a store or of the service.
-    AdminId,
+    AdminId = 1,
     /// A menu category's id.
-    CategoryId,
+    CategoryId = 1,
     /// The id of one line of an archived order.
-    ArchivedItemId,
+    ArchivedItemId = 71,
     /// A picture's id.
-    ImageId,
+    ImageId = 5,
     /// A menu's id.
-    MenuId,
+    MenuId = 1,
     /// An order's id.
-    OrderId,
+    OrderId = 42,
     /// The id of one line of an order.
-    OrderItemId,
+    OrderItemId = 71,
     /// A table session's id.
-    SessionId,
+    SessionId = 7,
     /// A table's id (its number, which guests know, is a text).
-    TableId,
+    TableId = 3,
 }
 
 macro_rules! uuid_ids {
-    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+    ($($(#[$doc:meta])* $name:ident = $example:literal),* $(,)?) => {$(
         $(#[$doc])*
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema, sqlx::Type,
         )]
         #[serde(transparent)]
         #[sqlx(transparent)]
+        #[schema(examples($example))]
         pub struct $name(pub Uuid);
 
         impl fmt::Display for $name {
@@ -85,7 +86,7 @@ macro_rules! uuid_ids {
 
 uuid_ids! {
     /// A store's id.
-    StoreId,
+    StoreId = "11111111-1111-4111-8111-111111111111",
     /// An event's id: the outbox row's key, and what consumers count once.
-    EventId,
+    EventId = "019c3f7e-5b40-7d2a-9c3e-4a1b2c3d4e5f",
 }

@@ -51,14 +51,19 @@ pub struct OrderItem {
     /// The menu.
     pub menu_id: MenuId,
     /// The menu's name when it was ordered.
+    #[schema(examples("김치찌개"))]
     pub menu_name: String,
     /// 1 to 100.
+    #[schema(minimum = 1, maximum = 100, examples(2))]
     pub quantity: i32,
     /// The menu's price in won when it was ordered.
+    #[schema(minimum = 1, examples(9000))]
     pub unit_price: i64,
     /// Quantity times unit price, in won.
+    #[schema(minimum = 1, examples(18000))]
     pub subtotal: i64,
     /// What the guest asked for with this line.
+    #[schema(required, examples("덜 맵게 해주세요."))]
     pub note: Option<String>,
 }
 
@@ -68,12 +73,15 @@ pub struct Order {
     /// The order's id.
     pub id: OrderId,
     /// Counted from 1 per store and calendar day.
+    #[schema(minimum = 1, examples(12))]
     pub order_number: i32,
     /// The store's calendar day on which it was placed.
+    #[schema(examples("2026-02-10"))]
     pub business_date: NaiveDate,
     /// The table that ordered.
     pub table_id: TableId,
     /// That table's number.
+    #[schema(examples("3"))]
     pub table_number: String,
     /// The party's session.
     pub session_id: SessionId,
@@ -82,10 +90,13 @@ pub struct Order {
     /// Its lines, in the order they were sent.
     pub items: Vec<OrderItem>,
     /// The sum of the lines, in won.
+    #[schema(minimum = 1, examples(18000))]
     pub total_price: i64,
     /// What the guest asked for with the whole order.
+    #[schema(required, examples("아이가 있어요."))]
     pub note: Option<String>,
     /// Counts up with every change; the greater one is newer.
+    #[schema(minimum = 1, examples(1))]
     pub version: i32,
     /// When it was placed.
     pub created_at: Timestamp,
@@ -143,6 +154,7 @@ pub struct StatusChangeAdmin {
     /// The admin's id.
     pub id: AdminId,
     /// The admin's username.
+    #[schema(examples("admin"))]
     pub username: String,
 }
 
@@ -152,16 +164,22 @@ pub struct ArchivedItem {
     /// The line's id.
     pub id: ArchivedItemId,
     /// The menu; null once it is deleted.
+    #[schema(required)]
     pub menu_id: Option<MenuId>,
     /// The menu's name when it was ordered.
+    #[schema(examples("김치찌개"))]
     pub menu_name: String,
     /// 1 to 100.
+    #[schema(minimum = 1, maximum = 100, examples(2))]
     pub quantity: i32,
     /// In won.
+    #[schema(minimum = 1, examples(9000))]
     pub unit_price: i64,
     /// In won.
+    #[schema(minimum = 1, examples(18000))]
     pub subtotal: i64,
     /// What the guest asked for with this line.
+    #[schema(required, examples("덜 맵게 해주세요."))]
     pub note: Option<String>,
 }
 
@@ -171,8 +189,10 @@ pub struct ArchivedOrder {
     /// The id it had while its session was open.
     pub original_order_id: OrderId,
     /// Counted from 1 per store and calendar day.
+    #[schema(minimum = 1, examples(12))]
     pub order_number: i32,
     /// The store's calendar day on which it was placed.
+    #[schema(examples("2026-02-10"))]
     pub business_date: NaiveDate,
     /// The party's session.
     pub session_id: SessionId,
@@ -181,6 +201,7 @@ pub struct ArchivedOrder {
     /// Its lines.
     pub items: Vec<ArchivedItem>,
     /// In won.
+    #[schema(minimum = 1, examples(18000))]
     pub total_price: i64,
     /// When it was placed.
     pub order_created_at: Timestamp,

@@ -40,12 +40,16 @@ pub struct Page<T> {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Pagination {
     /// This page, counted from 1.
+    #[schema(minimum = 1, examples(1))]
     pub page: i64,
     /// Items on a full page.
+    #[schema(minimum = 1, maximum = 100, examples(50))]
     pub page_size: i64,
     /// Items on all pages.
+    #[schema(minimum = 0, examples(1))]
     pub total_count: i64,
     /// Pages that hold items.
+    #[schema(minimum = 0, examples(1))]
     pub total_pages: i64,
 }
 

@@ -17,7 +17,7 @@ pub const MOST_QUANTITY: i64 = 100;
 /// A quantity as a client sent it: any integer, so that one outside 1–100 gets an error of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(transparent)]
-#[schema(value_type = i32, minimum = 1, maximum = 100)]
+#[schema(value_type = i32, minimum = 1, maximum = 100, examples(2))]
 pub struct Quantity(i64);
 
 impl Quantity {

@@ -14,6 +14,7 @@ pub struct Store {
     /// The store's id.
     pub id: StoreId,
     /// Its name.
+    #[schema(examples("한빛식당"))]
     pub name: String,
     /// Where its calendar day turns.
     pub timezone: TimeZone,
@@ -27,7 +28,7 @@ pub struct Store {
 
 /// A time zone by its IANA name, kept in PostgreSQL as that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
-#[schema(value_type = String, examples("Asia/Seoul"))]
+#[schema(value_type = String, format = "timezone", examples("Asia/Seoul"))]
 pub struct TimeZone(pub Tz);
 
 impl Default for TimeZone {

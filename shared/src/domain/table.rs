@@ -12,8 +12,10 @@ pub struct Table {
     /// The table's id.
     pub id: TableId,
     /// What guests and staff call it: 1–20 characters, unique in the store.
+    #[schema(examples("3"))]
     pub table_number: String,
     /// The open session, if a party has ordered.
+    #[schema(required)]
     pub session: Option<OpenSession>,
     /// When it was made.
     pub created_at: Timestamp,
@@ -49,7 +51,9 @@ pub struct DashboardEntry {
     /// The latest three orders of its open session, newest first.
     pub orders: Vec<Order>,
     /// All orders of its open session, cancelled ones included.
+    #[schema(minimum = 0, examples(1))]
     pub order_count: i64,
     /// Their sum in won, cancelled ones left out.
+    #[schema(minimum = 0, examples(18000))]
     pub total_amount: i64,
 }

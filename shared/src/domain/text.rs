@@ -35,6 +35,17 @@ impl<'de> Deserialize<'de> for Trimmed {
     }
 }
 
+/// The rules below as regular expressions, under the names that request fields give as their `format`: the published
+/// document carries the pattern. Lengths stand beside it.
+pub const PATTERNS: &[(&str, &str)] = &[
+    // One line with something to see in it.
+    ("line", r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"),
+    // Line breaks and tabs allowed.
+    ("lines", r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"),
+    // No control characters.
+    ("plain", r"^[^\x00-\x1f\x7f-\x9f]*$"),
+];
+
 /// Request rule: one line of `MIN` to `MAX` characters.
 pub fn line<const MIN: usize, const MAX: usize>(text: &Trimmed, _: &()) -> garde::Result {
     length(text.as_str(), MIN, MAX)?;
@@ -98,7 +109,31 @@ pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) ->
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
+
+    fn matches(rule: &str, text: &str) -> bool {
+        let (_, pattern) = PATTERNS.iter().find(|(name, _)| *name == rule).unwrap();
+        jsonschema::is_valid(&json!({ "pattern": pattern }), &json!(text))
+    }
+
+    proptest! {
+        /// What the published pattern allows is taken. What is taken it allows, once trimmed.
+        #[test]
+        fn patterns_say_what_the_rules_do(text in "[a한 \t\r\n\u{3000}\u{0}\u{b}\u{1f}\u{7f}\u{85}\u{9f}]{0,6}") {
+            let trimmed = Trimmed::from(text.as_str());
+            for (name, taken) in [
+                ("line", line::<1, 9>(&trimmed, &()).is_ok()),
+                ("lines", lines::<9>(&trimmed, &()).is_ok()),
+                ("plain", lookup(trimmed.as_str(), &()).is_ok()),
+            ] {
+                prop_assert!(!matches(name, &text) || taken, "{name} allows {text:?}");
+                prop_assert_eq!(matches(name, trimmed.as_str()), taken, "{} {:?}", name, trimmed);
+            }
+        }
+    }
 
     #[test]
     fn lengths_count_characters_and_passwords_bytes() {

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 /// A moment in UTC, in whole milliseconds, written `2026-02-09T15:00:00.000Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ToSchema, sqlx::Type)]
 #[sqlx(transparent)]
-#[schema(value_type = String, format = DateTime, examples("2026-02-09T15:00:00.000Z"))]
+#[schema(value_type = String, format = DateTime, examples("2026-02-10T03:21:45.678Z"))]
 pub struct Timestamp(DateTime<Utc>);
 
 impl Timestamp {

@@ -70,6 +70,11 @@ pub struct Entry {
     kept_since: Timestamp,
 }
 
+/// An event as it goes over the wire, given its position in the feed and its envelope in JSON.
+pub(crate) fn frame(position: &Position, event_type: EventType, data: &str) -> String {
+    format!("id: {position}\nevent: {}\ndata: {data}\n\n", event_type.routing_key())
+}
+
 /// Reads a feed from the moment it was opened: first what was missed, then what comes, without a gap.
 #[derive(Debug)]
 pub struct Subscription {
@@ -153,7 +158,7 @@ impl Feed {
         store.sequence += 1;
         let event_type = envelope.event.event_type();
         let position = Position { epoch: self.epoch.clone(), sequence: store.sequence };
-        let frame = format!("id: {position}\nevent: {}\ndata: {data}\n\n", event_type.routing_key());
+        let frame = frame(&position, event_type, &data);
         let entry = Arc::new(Entry {
             sequence: store.sequence,
             event_type,

@@ -101,10 +101,14 @@ async fn time_out(request: Request, next: Next) -> Response {
     }
 }
 
+/// What monitors ask for.
+pub(super) fn is_unlimited(path: &str) -> bool {
+    path == "/metrics" || path == "/health" || path.starts_with("/health/")
+}
+
 /// Limit the caller: whoever the token names, else the address. What monitors ask for is exempt.
 async fn limit(State(app): State<App>, request: Request, next: Next) -> Response {
-    let path = request.uri().path();
-    if path == "/metrics" || path == "/health" || path.starts_with("/health/") {
+    if is_unlimited(request.uri().path()) {
         return next.run(request).await;
     }
     let caller = match request.extensions().get::<Authentication>() {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use axum::body::Body;
-use axum::extract::ConnectInfo;
+use axum::extract::{ConnectInfo, MatchedPath};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use axum::response::Response;
@@ -11,6 +11,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::TestApp;
+use super::contract::Described;
 use crate::http::address::PeerAddress;
 
 /// A request being written.
@@ -74,7 +75,7 @@ impl TestApp {
     }
 }
 
-impl TestRequest<'_> {
+impl<'a> TestRequest<'a> {
     /// With a bearer token.
     pub fn token(self, token: &str) -> Self {
         self.header(AUTHORIZATION.as_str(), &format!("Bearer {token}"))
@@ -106,18 +107,32 @@ impl TestRequest<'_> {
 
     /// Send it, and give the answer as it begins: for streams.
     pub async fn open(self) -> Response {
-        let mut request = Request::builder().method(self.method).uri(self.path).body(self.body).unwrap();
-        *request.headers_mut() = self.headers;
-        request.extensions_mut().insert(ConnectInfo(PeerAddress(self.peer)));
-        self.app.router().oneshot(request).await.unwrap()
+        self.begin().await.0
     }
 
     /// Send it and read the answer to its end.
     pub async fn send(self) -> TestResponse {
-        let response = self.open().await;
+        let (response, described) = self.begin().await;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        TestResponse { status, headers, body: String::from_utf8(body.to_vec()).unwrap() }
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        if let Some(described) = described {
+            described.check_body(status, &body);
+        }
+        TestResponse { status, headers, body }
+    }
+
+    /// Send it, and hold the beginning of the answer to the API's description.
+    async fn begin(self) -> (Response, Option<Described<'a>>) {
+        let method = self.method.clone();
+        let mut request = Request::builder().method(self.method).uri(self.path).body(self.body).unwrap();
+        *request.headers_mut() = self.headers;
+        request.extensions_mut().insert(ConnectInfo(PeerAddress(self.peer)));
+        let response = self.app.router().oneshot(request).await.unwrap();
+        let described = response.extensions().get::<MatchedPath>().and_then(|path| {
+            self.app.contract.check_head(&method, path.as_str(), response.status(), response.headers())
+        });
+        (response, described)
     }
 }
 

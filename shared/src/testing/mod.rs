@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, reason = "a test that fails, panics")]
 
 mod client;
+mod contract;
 mod database;
 mod fixtures;
 
@@ -12,6 +13,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::Router;
+use axum::middleware::from_fn;
 use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -36,8 +38,10 @@ use crate::health::HealthCheck;
 use crate::http::{Routes, layers};
 use crate::limiter::Limiter;
 use crate::telemetry::metrics::Metrics;
+use crate::testing::contract::Contract;
 
 pub use client::{TestRequest, TestResponse};
+pub use contract::{check_event, check_sample};
 pub use database::TestDatabase;
 pub use fixtures::{TestAdmin, TestStore, TestTable};
 
@@ -93,6 +97,7 @@ pub struct TestApp {
     /// Its feed.
     pub feed: Feed,
     router: Router,
+    contract: Arc<Contract>,
     relay: LocalRelay,
     // Dropped last: the database goes when nobody uses it any more.
     database: TestDatabase,
@@ -165,8 +170,10 @@ impl TestApp {
             metrics: options.metrics,
             config,
         });
-        let router = layers::service(routes(&app, &feed), app.clone());
-        Self { app, clock, feed, router, relay, database }
+        let routes = routes(&app, &feed);
+        let contract = Contract::of(routes.get_openapi());
+        let router = layers::service(routes, app.clone()).layer(from_fn(contract::remember_path));
+        Self { app, clock, feed, router, contract, relay, database }
     }
 
     /// The database.

@@ -21,7 +21,7 @@ use shared::db::owners::Owner;
 use shared::domain::account::Role;
 use shared::domain::event::{Envelope, Event, MenuChanged};
 use shared::domain::{CategoryId, EventId, MenuId};
-use shared::testing::{Options, TestApp, TestRequest, TestResponse, TestStore, TestTable};
+use shared::testing::{Options, TestApp, TestRequest, TestResponse, TestStore, TestTable, check_event};
 use stream::Streams;
 use tokio_util::sync::CancellationToken;
 
@@ -256,7 +256,9 @@ impl Frame {
     }
 
     fn data(&self) -> Value {
-        serde_json::from_str(self.field("data").unwrap()).unwrap()
+        let data = serde_json::from_str(self.field("data").unwrap()).unwrap();
+        check_event(self.event().unwrap(), &data);
+        data
     }
 }
 

@@ -73,6 +73,7 @@ async fn bad_input_is_refused() {
         json!({"status": "eaten"}),
         json!({"status": 1}),
         json!({"status": "ready", "version": "1"}),
+        json!({"status": "ready", "version": 0}),
         json!({"status": "ready", "at": 1}),
     ] {
         let request =
