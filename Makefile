@@ -79,6 +79,20 @@ openapi: ## after a change of the API: write docs/openapi.json anew
 	@$(LOCAL) openapi docs/openapi.json
 	@echo "Wrote docs/openapi.json."
 
+# The last release, else what is on the server, else the last commit.
+BASE ?= $(or $(shell git describe --tags --abbrev=0 2>/dev/null),$(shell git rev-parse --verify --quiet origin/main),HEAD)
+
+.PHONY: openapi-check
+openapi-check: ## what has changed in docs/openapi.json, and whether clients would break (BASE=<git revision>)
+	@echo "Comparing docs/openapi.json with that of $(BASE)." >&2
+	@mkdir -p $(TARGET)
+	@if git show $(BASE):docs/openapi.json >$(TARGET)/openapi-before.json 2>/dev/null; then \
+		$(LOCAL) openapi-check $(TARGET)/openapi-before.json docs/openapi.json; \
+	else \
+		git rev-parse --verify --quiet $(BASE)^{commit} >/dev/null || { echo "There is no revision $(BASE)." >&2; exit 1; }; \
+		echo "$(BASE) has no docs/openapi.json: nothing to compare with." >&2; \
+	fi
+
 .PHONY: docs-assets
 docs-assets: ## renew Swagger UI and ReDoc from npm
 	@functions/system/assets/renew.sh

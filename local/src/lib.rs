@@ -1,5 +1,6 @@
 //! The whole service in one process.
 
+pub mod changes;
 pub mod demo;
 pub mod demo_page;
 pub mod openapi;

@@ -7,11 +7,11 @@ mod environment;
 mod welcome;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use local::{demo, openapi, serve};
+use local::{changes, demo, openapi, serve};
 use shared::auth::keys;
 use shared::auth::tokens::Tokens;
 use shared::clock::Clock;
@@ -53,6 +53,13 @@ enum Task {
         /// Where to
         file: PathBuf,
     },
+    /// Tell what has changed in the API, and fail when a client would break on it
+    OpenapiCheck {
+        /// The description before
+        old: PathBuf,
+        /// The description now
+        new: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -67,8 +74,10 @@ fn main() -> ExitCode {
 }
 
 fn carry_out(task: Task) -> Result<(), Trouble> {
-    if let Task::Openapi { file } = &task {
-        return Ok(std::fs::write(file, openapi::document()?)?);
+    match &task {
+        Task::Openapi { file } => return Ok(std::fs::write(file, openapi::document()?)?),
+        Task::OpenapiCheck { old, new } => return check_changes(old, new),
+        _ => {}
     }
     // Before there are threads that could be reading the environment.
     environment::load()?;
@@ -82,7 +91,7 @@ fn carry_out(task: Task) -> Result<(), Trouble> {
             Task::Seed => unless(stopped, with_database(&config, async |database| seed(&config, database).await)).await,
             Task::Reset => database::reset().await,
             Task::Keys => make_keys(&config),
-            Task::Openapi { .. } => Ok(()),
+            Task::Openapi { .. } | Task::OpenapiCheck { .. } => Ok(()),
         }
     })
 }
@@ -177,6 +186,24 @@ fn stop_on_signal() -> Result<CancellationToken, Trouble> {
         let _ = writeln!(io::stderr(), "\nStopping.");
     });
     Ok(stopped)
+}
+
+/// Print what has changed between two descriptions of the API.
+fn check_changes(old: &Path, new: &Path) -> Result<(), Trouble> {
+    let read = |path: &Path| -> Result<serde_json::Value, Trouble> {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?)
+    };
+    let (breaking, additions): (Vec<_>, Vec<_>) =
+        changes::between(&read(old)?, &read(new)?).into_iter().partition(|change| change.breaking);
+    for (heading, changes) in [("breaking", &breaking), ("addition", &additions)] {
+        changes.iter().for_each(|change| eprintln!("{heading:<10}{change}"));
+    }
+    if breaking.is_empty() {
+        eprintln!("No breaking change, {} additions.", additions.len());
+        return Ok(());
+    }
+    Err(format!("{} breaking changes: clients that work today would not any more", breaking.len()).into())
 }
 
 fn make_keys(config: &Config) -> Result<(), Trouble> {

@@ -22,7 +22,14 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// What this process has counted and measured, in Prometheus' text format.
 ///
 /// For the network inside: it is never routed to the public.
-#[utoipa::path(get, path = "/metrics", tag = "system", responses((status = 200, content_type = "text/plain", body = String)))]
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "system",
+    operation_id = "system_metrics",
+    security(()),
+    responses((status = 200, description = "The metrics.", content_type = "text/plain", body = String)),
+)]
 pub(crate) async fn metrics(State(app): State<App>, Extension(streams): Extension<Streams>) -> impl IntoResponse {
     gauge!(ACTIVE_CONNECTIONS).set(f64::from(app.db.size()) - app.db.num_idle() as f64);
     gauge!(SSE_CONNECTIONS).set(streams.open_count() as f64);
