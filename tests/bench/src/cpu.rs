@@ -73,6 +73,20 @@ impl Meter {
     }
 }
 
+/// CPU time that the machine has spent on anything, by all cores together.
+pub(crate) fn machine() -> Result<Duration, Trouble> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    busy(&stat).ok_or_else(|| "/proc/stat is not as proc(5) says".into())
+}
+
+/// `cpu  user nice system idle iowait irq softirq steal …`, in ticks: all but the two of doing nothing.
+fn busy(stat: &str) -> Option<Duration> {
+    let times = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace().take(8).enumerate();
+    let busy = times.filter(|(position, _)| ![3, 4].contains(position));
+    let ticks: Option<u64> = busy.map(|(_, ticks)| ticks.parse::<u64>().ok()).sum();
+    Some(Duration::from_millis(ticks? * TICK.as_millis() as u64))
+}
+
 /// CPU times of a process's threads, to the nanosecond.
 fn threads(pid: u32) -> Threads {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
@@ -188,6 +202,13 @@ mod tests {
         child.wait().unwrap();
         assert!(ticks(me).unwrap().reaped > before);
         assert!(ticks(alone).is_err());
+    }
+
+    #[test]
+    fn waiting_is_not_work() {
+        assert_eq!(busy("cpu  1 2 3 1000 2000 4 5 6 70 80\ncpu0 1"), Some(TICK * 21));
+        assert_eq!(busy("something else"), None);
+        assert!(machine().unwrap() > Duration::ZERO);
     }
 
     #[test]

@@ -120,13 +120,17 @@ pub(crate) async fn placing(bench: &mut Bench, targets: &mut Vec<Target>) -> Res
         }
         let speed = rounds.each_ref().map(|rounds| Spread::of(rounds.iter().map(|round| round.per_second)));
         let ratio = speed[0].median / speed[1].median;
+        let cpu = rounds.each_ref().map(|rounds| Spread::of(rounds.iter().map(|round| round.cpu.iter().sum())));
+        let cpu_ratio = cpu[1].median / cpu[0].median;
         let name = format!("orders/s beside pgbench, {clients} at once (aim 0.9)");
         targets.push(Target::at_least(&name, LEAST_THROUGHPUT, "×", ratio));
         for (position, side) in ["service", "pgbench"].into_iter().enumerate() {
             let mut row = vec![format!("{side}, {clients} at once"), speed[position].to_string()];
             let cpu = |which: usize| Spread::of(rounds[position].iter().map(|round| round.cpu[which])).to_string();
             row.extend((0..3).map(cpu));
-            row.push(if position == 0 { format!("{ratio:.2}") } else { String::new() });
+            row.extend(
+                [ratio, cpu_ratio].map(|ratio| if position == 0 { format!("{ratio:.2}") } else { String::new() }),
+            );
             table.push(row);
         }
         added
@@ -143,8 +147,15 @@ pub(crate) async fn placing(bench: &mut Bench, targets: &mut Vec<Target>) -> Res
     let list = |rows: [f64; ROWS.len()]| rows.map(|row| format!("{row:.2}")).join(" ");
     let measured = format!("{} = {}", list(added[0]), list(added[1]));
     targets.push(Target::holds("rows an order adds: service = pgbench", "the same", measured, same));
-    let header =
-        ["side", "orders/s", "service µs/order", "PostgreSQL µs/order", "client µs/order", "ratio of orders/s"];
+    let header = [
+        "side",
+        "orders/s",
+        "service µs/order",
+        "PostgreSQL µs/order",
+        "client µs/order",
+        "ratio of orders/s",
+        "ratio of orders/CPU s",
+    ];
     let mut text = report::table(&header, &table);
     text.push('\n');
     let rows = ["service", "pgbench"].into_iter().zip(added).map(|(side, rows)| {

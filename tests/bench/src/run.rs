@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::PathBuf;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use private_postgres::{Durability, Server};
 use sqlx::{Connection, PgConnection};
 
 use crate::Trouble;
-use crate::cpu::{Cpu, Meter, resident_mib};
+use crate::cpu::{self, Cpu, Meter, resident_mib};
 use crate::data::{self, Data};
 use crate::floors;
 use crate::load::{Outcome, Plan, drive};
@@ -30,6 +30,9 @@ const LOGIN_RATE: f64 = 2.0;
 pub(crate) const CONNECTIONS: usize = 64;
 /// Orders of each table on the dashboard.
 const BOARD_ORDERS: u64 = 3;
+/// Most that other programs may take of the machine, in percent of all cores, for the figures to mean something. The
+/// kernel's own threads count among them.
+const MOST_OTHERS: f64 = 5.0;
 /// Most memory of the one process, in MiB.
 const MOST_MEMORY: f64 = 60.0;
 
@@ -131,10 +134,16 @@ pub(crate) async fn run(effort: Effort, command: &str) -> Result<(String, usize)
     // Or the plans that PostgreSQL keeps for a connection would be those for empty tables.
     sqlx::query("vacuum analyze").execute(&mut bench.db).await?;
 
+    let (begun, machine, ours) = (Instant::now(), cpu::machine()?, bench.meter(&bench.service)?);
     let floor = floors::menu_list(&bench, &mut targets)?;
     let loads = loads(&bench, &floor.service, &mut targets)?;
     let placing = floors::placing(&mut bench, &mut targets).await?;
 
+    let (machine, ours) = (cpu::machine()?.saturating_sub(machine), ours.stop()?);
+    let others = machine.saturating_sub(ours.server + ours.postgres + ours.client);
+    let all = begun.elapsed() * u32::try_from(thread::available_parallelism()?.get())?;
+    let others = 100.0 * others.as_secs_f64() / all.as_secs_f64();
+    targets.push(Target::at_most("CPU taken by other programs meanwhile", MOST_OTHERS, "%", others));
     let loaded_mib = resident_mib(bench.service.pid())?;
     targets.push(Target::at_most("memory after the start, with demo data", MOST_MEMORY, "MiB", idle_mib));
     targets.push(Target::at_most("memory after all of this load", MOST_MEMORY, "MiB", loaded_mib));
