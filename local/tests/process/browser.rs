@@ -113,6 +113,8 @@ impl Page {
         capabilities.set_logging_prefs("browser".to_owned(), All).unwrap();
         capabilities.set_logging_prefs("performance".to_owned(), All).unwrap();
         let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), capabilities).await.unwrap();
+        // Ending the processes is enough. Left to itself, a driver that is dropped would wait for them, for minutes.
+        driver.clone().leak().unwrap();
         driver.set_script_timeout(PATIENCE).await.unwrap();
         let page = Self { browser, _driver_process: driver_process, driver, _folder: folder };
         page.resize(1280, 800).await;
@@ -142,21 +144,19 @@ impl Page {
         answer.unwrap_or_else(|error| panic!("{body}: {error}")).json().clone()
     }
 
-    /// Wait until this expression is true, and return what it is.
-    pub(crate) async fn until(&self, expression: &str) -> Value {
+    /// Wait until this expression is true.
+    pub(crate) async fn until(&self, expression: &str) {
+        // Given up by the page itself, so that it can still be asked what it shows.
         let body = format!(
-            "for (;;) {{
-               let value = null;
-               try {{ value = {expression}; }} catch {{ /* not there yet */ }}
-               if (value) return value;
+            "for (const end = performance.now() + {patience}; performance.now() < end; ) {{
+               try {{ if ({expression}) return null; }} catch {{ /* not there yet */ }}
                await new Promise((resolve) => setTimeout(resolve, 10));
-             }}"
+             }}
+             return document.body.innerText;",
+            patience = PATIENCE.as_millis() / 3,
         );
-        let waited = tokio::time::timeout(PATIENCE / 2, self.run_async(&body)).await;
-        match waited {
-            Ok(value) => value,
-            Err(_) => panic!("never true: {expression}\n{}", self.run("return document.body.innerText").await),
-        }
+        let shown = self.run_async(&body).await;
+        assert!(shown.is_null(), "never true: {expression}\n{shown}");
     }
 
     /// Wait until an element with these words is on the page and seen.
@@ -214,7 +214,6 @@ impl Page {
         let log = self.driver.browser_log().await.unwrap();
         let mistakes: Vec<_> = log.iter().filter(|entry| entry.source.as_deref() != Some("network")).collect();
         assert!(mistakes.is_empty(), "{mistakes:?}");
-        self.driver.clone().quit().await.unwrap();
         // Asked, it ends after its own processes: none is left that could still be writing.
         ask_to_end(&self.browser, Signal::TERM);
         tokio::time::timeout(PATIENCE, self.browser.wait()).await.expect("the browser does not end").unwrap();

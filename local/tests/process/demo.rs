@@ -243,13 +243,13 @@ async fn a_double_tap_is_one_order() {
     page.tap("[data-menu='3']").await;
 
     // Both before the browser has done anything else; a disabled button would hide the second from the page.
-    page.run(
+    let disabled = page.run(
         "const button = document.getElementById('order');
          button.onclick();
          button.onclick();
          return button.disabled",
-    )
-    .await;
+    );
+    assert_eq!(disabled.await, true);
     page.sees("#order-message", &["접수되었습니다"]).await;
     page.tap("[data-menu='4']").await;
     let button = page.driver.find(By::Css(ORDER)).await.unwrap();
