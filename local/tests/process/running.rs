@@ -3,7 +3,7 @@
 use std::env;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Client;
 use rustix::process::{Pid, Signal, kill_process};
@@ -30,7 +30,11 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        // A process that is ending, one of a browser's many, may still be writing.
+        let end = Instant::now() + Duration::from_secs(5);
+        while std::fs::remove_dir_all(&self.0).is_err() && self.0.exists() && Instant::now() < end {
+            std::thread::yield_now();
+        }
     }
 }
 
