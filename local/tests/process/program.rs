@@ -208,6 +208,31 @@ async fn keys_are_made_once_and_for_their_owner_alone() {
 }
 
 #[tokio::test]
+async fn a_breaking_change_of_the_api_is_named_and_fails() {
+    let folder = Folder::new();
+    let written = folder.0.join("now.json");
+    let mut write = program(&folder, "openapi");
+    write.arg(&written);
+    assert!(outcome(write).await.status.success());
+    let now = std::fs::read_to_string(&written).unwrap();
+    let mut before: Value = serde_json::from_str(&now).unwrap();
+    before["paths"]["/api/gone"] = json!({"get": {}});
+    std::fs::write(folder.0.join("before.json"), before.to_string()).unwrap();
+    let check = |before: &str| {
+        let mut command = program(&folder, "openapi-check");
+        command.arg(before).arg("now.json");
+        command
+    };
+
+    let same = outcome(check("now.json")).await;
+    assert!(same.status.success(), "{}", String::from_utf8_lossy(&same.stderr));
+    let changed = outcome(check("before.json")).await;
+    assert!(String::from_utf8_lossy(&changed.stderr).contains("breaking  GET /api/gone: removed"));
+    assert_trouble(&changed, &["1 breaking change"]);
+    assert_trouble(&outcome(check("nowhere.json")).await, &["nowhere.json"]);
+}
+
+#[tokio::test]
 async fn production_neither_makes_keys_nor_takes_demo_data() {
     let folder = Folder::new();
     let database = TestDatabase::create().await;

@@ -37,7 +37,7 @@ pub(super) fn add_schemas(schemas: &mut Map<String, Value>) -> Result<()> {
 pub(super) fn describe(content: &mut Value, schemas: &Map<String, Value>) -> Result<()> {
     let (mut data, mut frames) = (Map::new(), Map::new());
     let mut show = |name: &str, about: &str, frame: String| {
-        frames.insert(name.to_owned(), json!({"summary": format!("{name}: {about}"), "value": frame}));
+        frames.insert(name.to_owned(), json!({"summary": name, "description": about, "value": frame}));
     };
     let mut position = Position { epoch: "b96ef9e518010466b8bb6f1cdd025d64".into(), sequence: 41 };
     let ready = format!("retry: 3000\nid: {position}\nevent: ready\ndata: {{}}\n\n");
