@@ -7,6 +7,7 @@ SHELL := bash
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 LOCAL := cargo run --quiet --package local --bin table-order-local --
 WITH_POSTGRES := $(TARGET)/debug/with-postgres
+VENV := $(CURDIR)/.venv
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(TARGET)/tools/bin/cargo-deny
 CARGO_LLVM_COV_VERSION := 0.9.1
@@ -99,6 +100,11 @@ docs-assets: ## renew Swagger UI and ReDoc from npm
 
 ##@ Now and then
 
+.PHONY: fuzz
+fuzz: $(VENV)/bin/schemathesis $(WITH_POSTGRES) ## try 10,000 requests that nobody thought of (SEED=…)
+	@cargo build --quiet --package local
+	@$(WITH_POSTGRES) $(VENV)/bin/python tests/fuzz/run.py $(if $(SEED),--seed $(SEED))
+
 .PHONY: keys
 keys: ## make the keys that tokens are signed with
 	@$(LOCAL) keys
@@ -165,3 +171,9 @@ $(CARGO_LLVM_COV):
 $(CARGO_DENY):
 	@echo "Building cargo-deny $(CARGO_DENY_VERSION), once. This takes some minutes." >&2
 	@cargo install --locked --root $(TARGET)/tools --version $(CARGO_DENY_VERSION) cargo-deny
+
+$(VENV)/bin/schemathesis: tests/fuzz/requirements.txt
+	@echo "Installing the fuzzer into .venv." >&2
+	@python3 -m venv $(VENV) || { echo "Python's venv is missing. Install it with: sudo apt-get install -y python3-venv" >&2; exit 1; }
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
