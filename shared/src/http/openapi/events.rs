@@ -56,6 +56,8 @@ pub(super) fn describe(content: &mut Value, schemas: &Map<String, Value>) -> Res
         "event: token_expired\ndata: {}\n\n".to_owned(),
     );
     show("keep-alive", "A comment after 15 silent seconds.", ": keep-alive\n\n".to_owned());
+    // Of no type: OpenAPI 3.1 has no word for a text whose parts have schemas, and tools differ on what a type would mean.
+    content["schema"] = json!({"description": "Frames without end, as in the examples."});
     content["examples"] = frames.into();
     content["x-event-schemas"] = data.into();
     Ok(())
