@@ -143,14 +143,14 @@ impl Tokens {
     /// The claims of a good token. Costs no I/O; whether the owner still stands is another question.
     ///
     /// A token that was good stays good until it expires, as the keys do not change while the process lives. So its
-    /// signature, half the cost of reading a menu card, is checked once.
+    /// signature, which costs more than anything else in reading a menu card, is checked once.
     pub fn check(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, Code> {
-        let known = self.good.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned();
+        let known = self.good().get(token).cloned();
         let claims = match known {
             Some(claims) => claims,
             None => {
                 let claims = Arc::new(self.verify(token)?);
-                self.good.lock().unwrap_or_else(PoisonError::into_inner).put(token.to_owned(), claims.clone());
+                self.good().put(token.to_owned(), claims.clone());
                 claims
             }
         };
@@ -158,6 +158,10 @@ impl Tokens {
             return Err(Code::TokenExpired);
         }
         Ok(claims)
+    }
+
+    fn good(&self) -> std::sync::MutexGuard<'_, LruCache<String, Arc<Claims>>> {
+        self.good.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The claims of a token that we signed for ourselves, whenever that was.

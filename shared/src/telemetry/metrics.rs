@@ -83,7 +83,7 @@ const QUERY_BUCKETS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Keeps a process's metrics for whoever asks.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Metrics(Option<PrometheusHandle>);
 
 impl Metrics {
