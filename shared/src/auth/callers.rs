@@ -5,12 +5,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::middleware::Next;
-use axum::response::Response;
 use tracing::Span;
 
 use super::tokens::Claims;
@@ -55,13 +53,12 @@ pub struct SuperAdmin {
 pub struct Authentication(pub Result<Arc<Claims>, Code>);
 
 /// Check the token, if there is one, and keep the answer for the limiter and the extractors.
-pub async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let checked = check_header(&app, request.headers());
+pub fn authenticate(app: &App, request: &mut Request) {
+    let checked = check_header(app, request.headers());
     if let Ok(claims) = &checked {
         Span::current().record("user_id", claims.sub.as_str());
     }
     request.extensions_mut().insert(Authentication(checked));
-    next.run(request).await
 }
 
 /// The claims of the token in the `Authorization` header.

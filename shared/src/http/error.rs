@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::Request;
-use axum::http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::middleware::Next;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
@@ -43,17 +41,15 @@ struct ErrorOut<'a> {
     details: Option<&'a Value>,
 }
 
-/// Write the body of an error, and log the ones that are ours, whole and once.
-pub async fn render(request: Request, next: Next) -> Response {
-    let english = prefers_english(request.headers());
-    let mut response = next.run(request).await;
-    let Some(error) = response.extensions_mut().remove::<Arc<Error>>() else { return response };
+/// Write the body of an error in one of the languages the client accepts, and log the ones that are ours, whole and once.
+pub fn render(response: &mut Response, languages: Option<&HeaderValue>) {
+    let Some(error) = response.extensions_mut().remove::<Arc<Error>>() else { return };
     match error.code.status() {
         500 => tracing::error!(exception = ?error, code = error.code.as_str(), "internal error"),
         501.. => tracing::warn!(exception = ?error, code = error.code.as_str(), "cannot answer now"),
         _ => tracing::debug!(code = error.code.as_str(), "refused"),
     }
-    let message = if english { error.code.english() } else { error.code.korean() };
+    let message = if prefers_english(languages) { error.code.english() } else { error.code.korean() };
     let body = ErrorBody { error: ErrorOut { code: error.code.as_str(), message, details: error.details.as_ref() } };
     // Strings and values that are JSON already cannot fail to be written.
     *response.body_mut() = Body::from(serde_json::to_vec(&body).unwrap_or_default());
@@ -67,12 +63,11 @@ pub async fn render(request: Request, next: Next) -> Response {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     }
-    response
 }
 
 /// Whether the client would rather read English than Korean, which it gets when it does not say.
-fn prefers_english(headers: &HeaderMap) -> bool {
-    let Some(accepted) = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()) else { return false };
+fn prefers_english(languages: Option<&HeaderValue>) -> bool {
+    let Some(accepted) = languages.and_then(|value| value.to_str().ok()) else { return false };
     let quality = |language: &str| {
         let ranges = accepted.split(',').filter_map(|range| {
             let mut parts = range.split(';').map(str::trim);
@@ -92,17 +87,13 @@ mod tests {
 
     #[test]
     fn korean_unless_english_is_preferred() {
-        let english = |value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(ACCEPT_LANGUAGE, value.parse().unwrap());
-            prefers_english(&headers)
-        };
+        let english = |value| prefers_english(Some(&HeaderValue::from_static(value)));
         assert!(english("en"));
         assert!(english("en-US,en;q=0.9,ko;q=0.5"));
         assert!(!english("ko-KR,ko;q=0.9,en-US;q=0.8,en;q=0.7"));
         assert!(!english("*"));
         assert!(!english("fr"));
         assert!(!english("en;q=zero"));
-        assert!(!prefers_english(&HeaderMap::new()));
+        assert!(!prefers_english(None));
     }
 }

@@ -1,16 +1,17 @@
-//! What wraps every route, from the outside in: request id and log, errors' bodies, CORS, panics, time-out, token, limit,
-//! body size.
+//! What wraps every route, from the outside in: request id, log and errors' bodies; CORS; panics, time-out, token and
+//! limit; body size.
 
 use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Method};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use tower_http::catch_panic::CatchPanicLayer;
+use futures_util::FutureExt;
 use tower_http::cors::CorsLayer;
 use tracing::{Instrument, field};
 
@@ -34,42 +35,65 @@ pub const READ_TIMEOUT: Duration = Duration::from_secs(5);
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The service made of these routes.
+///
+/// The layers are one to axum: each of its own would cost every request another copy of all that is inside it.
 pub fn service(routes: Routes, app: App) -> Router {
     let (router, _) = routes.split_for_parts();
+    let layers = (
+        from_fn_with_state(app.clone(), answer),
+        cors(&app),
+        from_fn_with_state(app.clone(), admit),
+        DefaultBodyLimit::max(LARGEST_BODY),
+    );
     router
         .fallback(async || Code::NotFound)
         .method_not_allowed_fallback(async || Code::MethodNotAllowed)
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(from_fn_with_state(app.clone(), limit))
-        .layer(from_fn_with_state(app.clone(), authenticate))
-        .layer(from_fn(time_out))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(cors(&app))
-        .layer(from_fn(error::render))
-        .layer(from_fn_with_state(app.clone(), trace))
+        .layer(layers)
         .with_state(app)
 }
 
-/// Give the request an id, put it on the answer and on every log line, and log, count and time the answer.
-async fn trace(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Give the request an id, put it on the answer and on every log line, write an error's body, and log, count and time the
+/// answer.
+async fn answer(State(app): State<App>, request: Request, next: Next) -> Response {
     let request_id = clock::new_uuid(app.clock.now()).to_string();
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
+    let languages = request.headers().get(ACCEPT_LANGUAGE).cloned();
     // Of the highest level, so that no LOG_LEVEL takes the request's id off the lines that are left.
     let span = tracing::error_span!("request", %request_id, user_id = field::Empty);
     let begun = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
+    let _entered = span.enter();
+    error::render(&mut response, languages.as_ref());
     let (status, took) = (response.status(), begun.elapsed());
     metrics::answered(&method, matched.as_ref(), status, took);
-    span.in_scope(|| {
-        let endpoint = matched.as_ref().map_or("", MatchedPath::as_str);
-        let (status, duration_ms) = (status.as_u16(), took.as_millis() as u64);
-        tracing::info!(http.method = %method, http.endpoint = endpoint, http.status = status, duration_ms, "answered");
-    });
+    let endpoint = matched.as_ref().map_or("", MatchedPath::as_str);
+    let (status, duration_ms) = (status.as_u16(), took.as_millis() as u64);
+    tracing::info!(http.method = %method, http.endpoint = endpoint, http.status = status, duration_ms, "answered");
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
+}
+
+/// Let the request in if its caller is within its limit, and see that there is an answer in time, also when the handler
+/// panics. Streams are not cut off: only the time until an answer begins is measured.
+async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let longest = if request.method().is_safe() { READ_TIMEOUT } else { WRITE_TIMEOUT };
+    let answer = async {
+        authenticate(&app, &mut request);
+        if let Some(caller) = limited_caller(&app, &request)
+            && let Err(reached) = app.limiter.check(&caller, app.clock.now()).await
+        {
+            return Error::from(reached).into_response();
+        }
+        next.run(request).await
+    };
+    match AssertUnwindSafe(tokio::time::timeout(longest, answer)).catch_unwind().await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => Code::Timeout.into_response(),
+        Err(panic) => panicked(&*panic).into_response(),
+    }
 }
 
 fn cors(app: &App) -> CorsLayer {
@@ -87,18 +111,9 @@ fn cors(app: &App) -> CorsLayer {
         .max_age(Duration::from_secs(60 * 60))
 }
 
-fn panicked(panic: Box<dyn Any + Send>) -> Response {
+fn panicked(panic: &(dyn Any + Send)) -> Error {
     let message = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    Error::internal(format!("panicked: {}", message.unwrap_or("without a message"))).into_response()
-}
-
-/// Streams are not cut off: only the time until an answer begins is measured.
-async fn time_out(request: Request, next: Next) -> Response {
-    let longest = if request.method().is_safe() { READ_TIMEOUT } else { WRITE_TIMEOUT };
-    match tokio::time::timeout(longest, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Code::Timeout.into_response(),
-    }
+    Error::internal(format!("panicked: {}", message.unwrap_or("without a message")))
 }
 
 /// What monitors ask for.
@@ -106,20 +121,16 @@ pub(super) fn is_unlimited(path: &str) -> bool {
     path == "/metrics" || path == "/health" || path.starts_with("/health/")
 }
 
-/// Limit the caller: whoever the token names, else the address. What monitors ask for is exempt.
-async fn limit(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Who a request counts for: whoever the token names, else the address. Nobody for what monitors ask for.
+fn limited_caller(app: &App, request: &Request) -> Option<String> {
     if is_unlimited(request.uri().path()) {
-        return next.run(request).await;
+        return None;
     }
-    let caller = match request.extensions().get::<Authentication>() {
-        Some(Authentication(Ok(claims))) => claims.sub.clone(),
+    match request.extensions().get::<Authentication>() {
+        Some(Authentication(Ok(claims))) => Some(claims.sub.clone()),
         _ => match client_address(request.headers(), request.extensions(), &app.config) {
-            Some(address) => address.to_string(),
-            None => "unknown".to_owned(),
+            Some(address) => Some(address.to_string()),
+            None => Some("unknown".to_owned()),
         },
-    };
-    match app.limiter.check(&caller, app.clock.now()).await {
-        Ok(()) => next.run(request).await,
-        Err(reached) => Error::from(reached).into_response(),
     }
 }
