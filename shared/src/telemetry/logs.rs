@@ -1,35 +1,38 @@
 //! Logs: a JSON object a line, or readable lines on a terminal; on request in a file, too.
 
-use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Mutex;
 use std::{fmt, fs};
 
-use serde::Serializer;
-use serde::ser::SerializeMap;
-use serde_json::Value;
+use serde::Serialize;
 use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber};
 use tracing_rolling_file::{RollingConditionBase, RollingFileAppender, RollingFileAppenderBase};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::{JsonFields, Writer};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::writer::{BoxMakeWriter, MakeWriterExt};
+use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::clock::Clock;
 
 /// Begin to log to standard output and, if there is to be one, to a file. To be called once, at the start.
 pub(super) fn init(level: Level, file: Option<&Path>) -> io::Result<()> {
-    let file = file.map(LogFile::open).transpose()?;
+    let file = file.map(LogFile::open).transpose()?.map(Mutex::new);
     let on_terminal = io::stdout().is_terminal();
+    let writer = match (on_terminal, file) {
+        (true, None) => None,
+        (true, Some(file)) => Some(BoxMakeWriter::new(file)),
+        (false, None) => Some(BoxMakeWriter::new(io::stdout)),
+        (false, Some(file)) => Some(BoxMakeWriter::new(io::stdout.and(file))),
+    };
     tracing_subscriber::registry()
         .with(filter(level))
         .with(on_terminal.then(|| tracing_subscriber::fmt::layer().compact().with_target(false)))
-        .with((!on_terminal).then(|| json_lines().with_writer(io::stdout)))
-        .with(file.map(|file| json_lines().with_writer(Mutex::new(file))))
+        .with(writer.map(JsonLines::new))
         .init();
     Ok(())
 }
@@ -41,54 +44,61 @@ pub fn filter(level: Level) -> EnvFilter {
     EnvFilter::new(format!("warn,{}", directives.join(",")))
 }
 
-/// Writes a JSON object a line.
-pub fn json_lines<S: Subscriber + for<'a> LookupSpan<'a>>() -> tracing_subscriber::fmt::Layer<S, JsonFields, JsonLines>
-{
-    tracing_subscriber::fmt::layer().event_format(JsonLines { clock: Clock::system() }).fmt_fields(JsonFields::new())
-}
-
-/// The form of a line: `timestamp level message module line`, then the fields of the event and of the spans around it
-/// (`request_id` and `user_id` among them), and `exception` where there is one.
+/// Writes a JSON object a line: `timestamp level message module line`, then the fields of the event and of the spans around
+/// it (`request_id` and `user_id` among them), and `exception` where there is one.
 #[derive(Debug)]
-pub struct JsonLines {
+pub struct JsonLines<W> {
     clock: Clock,
+    writer: W,
 }
 
-impl<S, N> FormatEvent<S, N> for JsonLines
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut fields = Fields::default();
-        for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
-            let extensions = span.extensions();
-            let written = extensions.get::<FormattedFields<N>>().map(|fields| fields.fields.as_str());
-            if let Some(Ok(Value::Object(more))) = written.map(serde_json::from_str) {
-                fields.0.extend(more);
-            }
-        }
-        event.record(&mut fields);
-        let mut line = Vec::with_capacity(256);
-        self.write(&mut line, event, fields).map_err(|_| fmt::Error)?;
-        writeln!(writer, "{}", String::from_utf8_lossy(&line))
+impl<W> JsonLines<W> {
+    /// Writes to these.
+    pub fn new(writer: W) -> Self {
+        Self { clock: Clock::system(), writer }
     }
 }
 
-impl JsonLines {
-    fn write(&self, line: &mut Vec<u8>, event: &Event<'_>, mut fields: Fields) -> serde_json::Result<()> {
-        let metadata = event.metadata();
-        let mut serializer = serde_json::Serializer::new(line);
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("timestamp", &self.clock.now())?;
-        map.serialize_entry("level", metadata.level().as_str())?;
-        map.serialize_entry("message", &fields.0.remove("message"))?;
-        map.serialize_entry("module", metadata.module_path().unwrap_or(metadata.target()))?;
-        map.serialize_entry("line", &metadata.line())?;
-        for (name, value) in fields.0 {
-            map.serialize_entry(&name, &value)?;
+impl<S, W> Layer<S> for JsonLines<W>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + 'static,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        span.extensions_mut().replace(fields);
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        if let Some(fields) = span.extensions_mut().get_mut::<Fields>() {
+            values.record(fields);
         }
-        map.end()
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let metadata = event.metadata();
+        let mut said = Fields::default();
+        event.record(&mut said);
+        let mut line = Fields::default();
+        line.add("timestamp", &self.clock.now());
+        line.add("level", metadata.level().as_str());
+        line.add("message", &said.message);
+        line.add("module", metadata.module_path().unwrap_or(metadata.target()));
+        line.add("line", &metadata.line());
+        let mut line = line.others;
+        for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
+            if let Some(around) = span.extensions().get::<Fields>() {
+                line.extend_from_slice(&around.others);
+            }
+        }
+        line.extend_from_slice(&said.others);
+        line.extend_from_slice(b"}\n");
+        line[0] = b'{';
+        // In one piece, so that lines do not mix. Nobody could be told that it cannot be written.
+        let _ = self.writer.make_writer_for(metadata).write_all(&line);
     }
 }
 
@@ -128,39 +138,56 @@ impl Write for LogFile {
     }
 }
 
-/// What an event says, as JSON values.
-#[derive(Default)]
-struct Fields(BTreeMap<String, Value>);
+/// What an event or a span says. All but the message is JSON already: `,"name":value` for each, so that a span's fields are
+/// written once, however many lines they stand on.
+struct Fields {
+    message: Option<String>,
+    others: Vec<u8>,
+}
+
+impl Default for Fields {
+    fn default() -> Self {
+        Self { message: None, others: Vec::with_capacity(256) }
+    }
+}
 
 impl Fields {
-    fn set(&mut self, field: &Field, value: impl Into<Value>) {
-        self.0.insert(field.name().to_owned(), value.into());
+    fn add(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
+        // Neither memory nor these values refuse to be written.
+        let _ = write!(self.others, ",\"{name}\":");
+        let _ = serde_json::to_writer(&mut self.others, value);
     }
 }
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.set(field, format!("{value:?}"));
+        match field.name() {
+            "message" => self.message = Some(format!("{value:?}")),
+            name => self.add(name, &format_args!("{value:?}")),
+        }
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.set(field, value);
+        match field.name() {
+            "message" => self.message = Some(value.to_owned()),
+            name => self.add(name, value),
+        }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field, value);
+        self.add(field.name(), &value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field, value);
+        self.add(field.name(), &value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.set(field, value);
+        self.add(field.name(), &value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.set(field, value);
+        self.add(field.name(), &value);
     }
 }
 
