@@ -79,13 +79,14 @@ impl Cache {
         &self,
         (store_id, entity, id): (StoreId, Entity, &str),
         now: Timestamp,
-        load: impl Future<Output = Result<T>>,
+        load: impl AsyncFnOnce() -> Result<T>,
     ) -> Result<Bytes> {
         let found = self.look_up(store_id, entity, id, now).await;
         if let Some(body) = found.body {
             return Ok(body);
         }
-        let body = Bytes::from(serde_json::to_vec(&load.await?)?);
+        // Boxed, or every request would carry the room it takes.
+        let body = Bytes::from(serde_json::to_vec(&Box::pin(load()).await?)?);
         self.fill(store_id, entity, id, found.generation, body.clone(), now).await;
         Ok(body)
     }
@@ -153,7 +154,7 @@ mod tests {
     async fn a_value_is_good_for_five_minutes() {
         let cache = Cache::Local(LocalCache::default());
         let read =
-            async |value: u32, now| cache.body((STORE, Entity::Menus, "all"), now, async { Ok(value) }).await.unwrap();
+            async |value: u32, now| cache.body((STORE, Entity::Menus, "all"), now, async || Ok(value)).await.unwrap();
         assert_eq!(read(1, at(0)).await, "1");
         assert_eq!(read(2, at(299)).await, "1");
         assert_eq!(read(3, at(300)).await, "3");

@@ -34,7 +34,7 @@ pub(crate) struct ListMenus {
 #[tracing::instrument(name = "categories.list", skip_all, fields(store.id = %guest.store_id))]
 pub(crate) async fn categories(State(app): State<App>, guest: Guest) -> Result<WrittenJson> {
     let key = (guest.store_id, Entity::Categories, "all");
-    let body = app.cache.body(key, app.clock.now(), categories::list(&app.db, guest.store_id)).await?;
+    let body = app.cache.body(key, app.clock.now(), async || categories::list(&app.db, guest.store_id).await).await?;
     Ok(WrittenJson(body))
 }
 
@@ -58,7 +58,7 @@ pub(crate) async fn menus(
         Some(category_id) => format!("category:{category_id}"),
         None => "all".to_owned(),
     };
-    let load = async {
+    let load = async || {
         if let Some(category_id) = params.category_id {
             let mut db = app.db.acquire().await?;
             categories::check_exists(&mut db, guest.store_id, category_id).await?;
@@ -81,7 +81,7 @@ pub(crate) async fn menus(
 )]
 #[tracing::instrument(name = "menus.read", skip_all, fields(store.id = %guest.store_id, menu.id = %id))]
 pub(crate) async fn menu(State(app): State<App>, guest: Guest, Id(id): Id<MenuId>) -> Result<WrittenJson> {
-    let load = async {
+    let load = async || {
         let mut db = app.db.acquire().await?;
         menus::find(&mut db, guest.store_id, &app.config.image_base_url, id).await
     };

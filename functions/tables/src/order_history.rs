@@ -69,7 +69,7 @@ pub(crate) async fn order_history(
     let (from, until) = range.moments(zone);
     let page = PageRequest::new(params.page, params.page_size);
     let key = format!("{id}:{from}:{until}:{}:{}", page.number, page.size);
-    let load = history::list(&app.db, admin.store_id, id, (from, until), page);
+    let load = async || history::list(&app.db, admin.store_id, id, (from, until), page).await;
     let body = app.cache.body((admin.store_id, Entity::OrderHistory, &key), now, load).await?;
     Ok(WrittenJson(body))
 }
