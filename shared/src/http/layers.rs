@@ -2,7 +2,10 @@
 //! limit; body size.
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -12,6 +15,8 @@ use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use tower::Service;
+use tower::layer::layer_fn;
 use tower_http::cors::CorsLayer;
 use tracing::{Instrument, field};
 
@@ -39,9 +44,10 @@ pub const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The layers are one to axum: each of its own would cost every request another copy of all that is inside it.
 pub fn service(routes: Routes, app: App) -> Router {
     let (router, _) = routes.split_for_parts();
+    let (outer, cors) = (app.clone(), cors(&app));
     let layers = (
-        from_fn_with_state(app.clone(), answer),
-        cors(&app),
+        layer_fn(move |inner| Answering { app: outer.clone(), inner }),
+        cors,
         from_fn_with_state(app.clone(), admit),
         DefaultBodyLimit::max(LARGEST_BODY),
     );
@@ -52,28 +58,52 @@ pub fn service(routes: Routes, app: App) -> Router {
         .with_state(app)
 }
 
-/// Give the request an id, put it on the answer and on every log line, write an error's body, and log, count and time the
-/// answer.
-async fn answer(State(app): State<App>, request: Request, next: Next) -> Response {
-    let request_id = clock::new_uuid(app.clock.now()).to_string();
-    let matched = request.extensions().get::<MatchedPath>().cloned();
-    let method = request.method().clone();
-    let languages = request.headers().get(ACCEPT_LANGUAGE).cloned();
-    // Of the highest level, so that no LOG_LEVEL takes the request's id off the lines that are left.
-    let span = tracing::error_span!("request", %request_id, user_id = field::Empty);
-    let begun = Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
-    let _entered = span.enter();
-    error::render(&mut response, languages.as_ref());
-    let (status, took) = (response.status(), begun.elapsed());
-    metrics::answered(&method, matched.as_ref(), status, took);
-    let endpoint = matched.as_ref().map_or("", MatchedPath::as_str);
-    let (status, duration_ms) = (status.as_u16(), took.as_millis() as u64);
-    tracing::info!(http.method = %method, http.endpoint = endpoint, http.status = status, duration_ms, "answered");
-    if let Ok(value) = HeaderValue::from_str(&request_id) {
-        response.headers_mut().insert(REQUEST_ID, value);
+/// Gives the request an id, puts it on the answer and on every log line, writes an error's body, and logs, counts and times
+/// the answer.
+///
+/// A service of its own, because axum's `from_fn` would copy what is inside for every request.
+#[derive(Clone)]
+struct Answering<S> {
+    app: App,
+    inner: S,
+}
+
+impl<S> Service<Request> for Answering<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
     }
-    response
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let begun = Instant::now();
+        let request_id = clock::new_uuid(self.app.clock.now()).to_string();
+        let matched = request.extensions().get::<MatchedPath>().cloned();
+        let method = request.method().clone();
+        let languages = request.headers().get(ACCEPT_LANGUAGE).cloned();
+        // Of the highest level, so that no LOG_LEVEL takes the request's id off the lines that are left.
+        let span = tracing::error_span!("request", %request_id, user_id = field::Empty);
+        let answer = span.in_scope(|| self.inner.call(request)).instrument(span.clone());
+        Box::pin(async move {
+            let Ok(mut response) = answer.await;
+            let _entered = span.enter();
+            error::render(&mut response, languages.as_ref());
+            let (status, took) = (response.status(), begun.elapsed());
+            metrics::answered(&method, matched.as_ref(), status, took);
+            let endpoint = matched.as_ref().map_or("", MatchedPath::as_str);
+            let (status, duration_ms) = (status.as_u16(), took.as_millis() as u64);
+            tracing::info!(http.method = %method, http.endpoint = endpoint, http.status = status, duration_ms, "answered");
+            if let Ok(value) = HeaderValue::try_from(request_id) {
+                response.headers_mut().insert(REQUEST_ID, value);
+            }
+            Ok(response)
+        })
+    }
 }
 
 /// Let the request in if its caller is within its limit, and see that there is an answer in time, also when the handler
