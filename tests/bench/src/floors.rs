@@ -15,7 +15,7 @@ use crate::pgbench::{self, Placed, Script};
 use crate::recording::{self, Statement};
 use crate::report::{self, Spread, Target};
 use crate::requests;
-use crate::run::{Bench, CONNECTIONS, MENU_RATE, Measured, say};
+use crate::run::{Bench, CONNECTIONS, MENU_RATE, say};
 use crate::service::Service;
 
 /// Most CPU time of a menu list, in times of the bare handler's.
@@ -27,16 +27,8 @@ const SATURATING: usize = 16;
 /// How often the server's log is looked at for a statement.
 const LOOKS: usize = 50;
 
-/// The menu list beside the bare handler.
-pub(crate) struct MenuList {
-    /// The service's rounds at the fixed rate.
-    pub(crate) service: Measured,
-    /// What was found.
-    pub(crate) table: String,
-}
-
 /// Both sides of the menu list: at the same rate, then as fast as they can.
-pub(crate) fn menu_list(bench: &Bench, targets: &mut Vec<Target>) -> Result<MenuList, Trouble> {
+pub(crate) fn menu_list(bench: &Bench, targets: &mut Vec<Target>) -> Result<String, Trouble> {
     let bare = bare_handler(bench)?;
     let sides = [
         ("service", &bench.service, requests::menu_lists(&bench.data, |_| requests::MENUS.to_owned())),
@@ -65,18 +57,15 @@ pub(crate) fn menu_list(bench: &Bench, targets: &mut Vec<Target>) -> Result<Menu
             let name = format!("{side}, {name}");
             rows.push(vec![name, speed.to_string(), cpu[position].to_string(), client.to_string(), ratio]);
         }
-        let [ours, _] = rounds;
-        Ok::<_, Trouble>((ours, ratio))
+        Ok::<_, Trouble>(ratio)
     };
     let mut rows = Vec::new();
     let steady = Plan::open(MENU_RATE, CONNECTIONS, bench.effort.seconds(4.0));
-    let (ours, ratio) = in_turns(&format!("{MENU_RATE} a second"), steady, &mut rows)?;
+    let ratio = in_turns(&format!("{MENU_RATE} a second"), steady, &mut rows)?;
     targets.push(Target::at_most("menu list, CPU beside the bare handler", MOST_CPU, "×", ratio));
     let saturated = Plan::closed(SATURATING, bench.effort.seconds(3.0));
     in_turns(&format!("saturated by {SATURATING} at once"), saturated, &mut rows)?;
-    let table = report::table(&["side", "requests/s", "CPU µs/request", "client µs/request", "CPU ratio"], &rows);
-    let service = ours.into_iter().map(Ok).reduce(|sum, next| sum?.and(next?)).ok_or("there was no round")??;
-    Ok(MenuList { service, table })
+    Ok(report::table(&["side", "requests/s", "CPU µs/request", "client µs/request", "CPU ratio"], &rows))
 }
 
 /// The bare handler, with the service's own answers to the menu lists of all stores.

@@ -90,13 +90,6 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    /// Both together.
-    pub(crate) fn and(mut self, other: Self) -> Result<Self, Trouble> {
-        self.outcome.add(other.outcome)?;
-        self.cpu = self.cpu + other.cpu;
-        Ok(self)
-    }
-
     /// The CPU time of a request in microseconds.
     pub(crate) fn micros(&self, time: Duration) -> f64 {
         time.as_secs_f64() * 1e6 / self.outcome.good().max(1) as f64
@@ -135,8 +128,9 @@ pub(crate) async fn run(effort: Effort, command: &str) -> Result<(String, usize)
     sqlx::query("vacuum analyze").execute(&mut bench.db).await?;
 
     let (begun, machine, ours) = (Instant::now(), cpu::machine()?, bench.meter(&bench.service)?);
-    let floor = floors::menu_list(&bench, &mut targets)?;
-    let loads = loads(&bench, &floor.service, &mut targets)?;
+    let loads = loads(&bench, &mut targets)?;
+    let loaded_mib = resident_mib(bench.service.pid())?;
+    let menu_list = floors::menu_list(&bench, &mut targets)?;
     let placing = floors::placing(&mut bench, &mut targets).await?;
 
     let (machine, ours) = (cpu::machine()?.saturating_sub(machine), ours.stop()?);
@@ -144,9 +138,8 @@ pub(crate) async fn run(effort: Effort, command: &str) -> Result<(String, usize)
     let all = begun.elapsed() * u32::try_from(thread::available_parallelism()?.get())?;
     let others = 100.0 * others.as_secs_f64() / all.as_secs_f64();
     targets.push(Target::at_most("CPU taken by other programs meanwhile", MOST_OTHERS, "%", others));
-    let loaded_mib = resident_mib(bench.service.pid())?;
     targets.push(Target::at_most("memory after the start, with demo data", MOST_MEMORY, "MiB", idle_mib));
-    targets.push(Target::at_most("memory after all of this load", MOST_MEMORY, "MiB", loaded_mib));
+    targets.push(Target::at_most("memory after the loads", MOST_MEMORY, "MiB", loaded_mib));
     let missed = targets.iter().filter(|target| !target.met).count();
     let results = [
         machine::describe(&version, command),
@@ -155,7 +148,7 @@ pub(crate) async fn run(effort: Effort, command: &str) -> Result<(String, usize)
         "### Loads\n".to_owned(),
         loads,
         "### The menu list beside a bare handler\n".to_owned(),
-        floor.table,
+        menu_list,
         "### Placing orders beside `pgbench`\n".to_owned(),
         placing,
     ];
@@ -219,7 +212,7 @@ fn open_sessions(bench: &Bench) -> Result<(), Trouble> {
 }
 
 /// Every kind of request at its rate, then reads and orders together.
-fn loads(bench: &Bench, menus: &Measured, targets: &mut Vec<Target>) -> Result<String, Trouble> {
+fn loads(bench: &Bench, targets: &mut Vec<Target>) -> Result<String, Trouble> {
     let service = &bench.service;
     let steady = |name: &str, rate: f64, seconds: f64, expected: u16, write: &(dyn Fn(u64, &mut Vec<u8>) + Sync)| {
         let time = bench.effort.seconds(seconds);
@@ -229,6 +222,9 @@ fn loads(bench: &Bench, menus: &Measured, targets: &mut Vec<Target>) -> Result<S
         }
         bench.measure(service, Plan::open(rate, CONNECTIONS, time), expected, write)
     };
+    let lists = requests::menu_lists(&bench.data, |_| requests::MENUS.to_owned());
+    let list = |number: u64, request: &mut Vec<u8>| request.extend_from_slice(&lists[number as usize % lists.len()]);
+    let menus = steady("menu list", MENU_RATE, 12.0, 200, &list)?;
     let order = |_: u64, request: &mut Vec<u8>| bench.order(request);
     let orders = steady("order", ORDER_RATE, 12.0, 201, &order)?;
     let dashboard = requests::dashboard(&bench.data);
@@ -242,8 +238,6 @@ fn loads(bench: &Bench, menus: &Measured, targets: &mut Vec<Target>) -> Result<S
         "menu list and order together: {MENU_RATE} and {ORDER_RATE} a second for {:.0} s.",
         time.as_secs_f64()
     ));
-    let lists = requests::menu_lists(&bench.data, |_| requests::MENUS.to_owned());
-    let list = |number: u64, request: &mut Vec<u8>| request.extend_from_slice(&lists[number as usize % lists.len()]);
     let meter = bench.meter(service)?;
     let (reads, writes) = thread::scope(|scope| {
         let reads = scope.spawn(|| drive(service.address, Plan::open(MENU_RATE, CONNECTIONS, time), 200, list));
