@@ -52,7 +52,6 @@ pub(crate) struct OpenStream {
         headers(("Cache-Control" = String, description = "`no-cache`"), ("X-Accel-Buffering" = String, description = "`no`")),
     )),
 )]
-#[tracing::instrument(name = "stream.open_for_guest", skip_all, fields(user_id = field::Empty))]
 pub(crate) async fn for_guest(
     State(app): State<App>,
     Extension(streams): Extension<Streams>,
@@ -79,7 +78,6 @@ pub(crate) async fn for_guest(
         headers(("Cache-Control" = String, description = "`no-cache`"), ("X-Accel-Buffering" = String, description = "`no`")),
     )),
 )]
-#[tracing::instrument(name = "stream.open_for_store", skip_all, fields(user_id = field::Empty))]
 pub(crate) async fn for_store_admin(
     State(app): State<App>,
     Extension(streams): Extension<Streams>,
@@ -94,7 +92,14 @@ pub(crate) async fn for_store_admin(
 async fn caller(app: &App, headers: &HeaderMap, ticket: Option<String>, role: Role) -> Result<Arc<Claims>> {
     let now = app.clock.now();
     let claims = match ticket {
-        Some(ticket) => app.tickets.redeem(&ticket, now).await?,
+        Some(ticket) => {
+            let claims = app.tickets.redeem(&ticket, now).await?;
+            // There was no header that would have told the log.
+            let span = Span::current();
+            span.record("user_id", claims.sub.as_str());
+            span.record("store.id", claims.store_id.map(field::display));
+            claims
+        }
         None => check_header(app, headers)?,
     };
     if claims.is_expired(now) {
@@ -103,8 +108,6 @@ async fn caller(app: &App, headers: &HeaderMap, ticket: Option<String>, role: Ro
     if claims.role != role {
         return Err(Code::InsufficientPermissions.into());
     }
-    // Whoever comes with a ticket has no header that would have told the log.
-    Span::current().record("user_id", claims.sub.as_str());
     app.owners.check_now(&app.db, &claims, now).await?;
     Ok(claims)
 }

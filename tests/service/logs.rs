@@ -104,6 +104,11 @@ async fn every_line_of_a_request_names_it_and_none_holds_a_secret() {
         assert!(lines.iter().any(|line| line["request_id"] == id.as_str() && line["message"] == "answered"));
     }
     let user = format!("store_admin:{}", store.admin.id);
-    assert!(lines.iter().any(|line| line["user_id"] == user.as_str()), "{text}");
+    let by_user =
+        |line: &&serde_json::Value| line["user_id"] == user.as_str() && line["store.id"] == store.id.to_string();
+    let paths: Vec<_> = lines.iter().filter(by_user).filter_map(|line| line["http.path"].as_str()).collect();
+    for path in ["/api/admin/orders/stream", "/api/admin/dashboard"] {
+        assert!(paths.contains(&path), "{text}");
+    }
     assert!(lines.iter().any(|line| line["exception"].is_string()), "the cut-off database is explained");
 }

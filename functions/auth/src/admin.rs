@@ -44,7 +44,6 @@ pub(crate) struct AdminLogin {
     responses((status = 200, body = TokenAnswer<AdminCaller>)),
     extensions(("x-errors" = json!([Code::InvalidCredentials, Code::AdminInactive, Code::StoreInactive]))),
 )]
-#[tracing::instrument(name = "auth.login_store_admin", skip_all, fields(store.id = %body.store_id))]
 pub(crate) async fn login(
     State(app): State<App>,
     ClientAddress(address): ClientAddress,
@@ -61,7 +60,6 @@ pub(crate) async fn login(
     operation_id = "auth_me_store_admin",
     responses((status = 200, body = AdminCaller)),
 )]
-#[tracing::instrument(name = "auth.me_store_admin", skip_all, fields(store.id = %admin.store_id))]
 pub(crate) async fn me(State(app): State<App>, admin: StoreAdmin) -> Result<Json<AdminCaller>> {
     Ok(Json(admins::account_by_id(&app.db, admin.id).await?.into()))
 }

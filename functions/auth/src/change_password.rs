@@ -42,7 +42,6 @@ pub(crate) struct ChangePassword {
     responses((status = 200, body = TokenAnswer<AdminCaller>)),
     extensions(("x-errors" = json!([Code::InvalidCredentials]))),
 )]
-#[tracing::instrument(name = "auth.change_password", skip_all, fields(admin.id = %admin.id))]
 pub(crate) async fn for_store_admin(
     State(app): State<App>,
     admin: StoreAdmin,
@@ -62,7 +61,6 @@ pub(crate) async fn for_store_admin(
     responses((status = 200, body = TokenAnswer<AdminCaller>)),
     extensions(("x-errors" = json!([Code::InvalidCredentials]))),
 )]
-#[tracing::instrument(name = "auth.change_password", skip_all, fields(admin.id = %admin.id))]
 pub(crate) async fn for_super_admin(
     State(app): State<App>,
     admin: SuperAdmin,

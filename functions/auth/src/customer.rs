@@ -47,7 +47,6 @@ pub(crate) struct TableLogin {
     responses((status = 200, body = TokenAnswer<TableCaller>)),
     extensions(("x-errors" = json!([Code::InvalidCredentials, Code::StoreInactive]))),
 )]
-#[tracing::instrument(name = "auth.login_table", skip_all, fields(store.id = %body.store_id))]
 pub(crate) async fn login(
     State(app): State<App>,
     ClientAddress(address): ClientAddress,
@@ -76,7 +75,6 @@ pub(crate) async fn login(
     responses((status = 200, body = TableCaller)),
     extensions(("x-errors" = json!([Code::TableNotFound]))),
 )]
-#[tracing::instrument(name = "auth.me_table", skip_all, fields(store.id = %guest.store_id))]
 pub(crate) async fn me(State(app): State<App>, guest: Guest) -> Result<Json<TableCaller>> {
     let account = tables::account_by_id(&app.db, guest.store_id, guest.table_id).await?;
     Ok(Json(TableCaller::new(guest.store_id, account)))

@@ -30,7 +30,6 @@ pub(crate) struct StreamTicket {
     operation_id = "auth_stream_ticket_table",
     responses((status = 201, body = StreamTicket)),
 )]
-#[tracing::instrument(name = "auth.stream_ticket", skip_all, fields(store.id = %guest.store_id))]
 pub(crate) async fn for_guest(State(app): State<App>, guest: Guest) -> Result<Created<StreamTicket>> {
     issue(&app, guest.claims).await
 }
@@ -43,7 +42,6 @@ pub(crate) async fn for_guest(State(app): State<App>, guest: Guest) -> Result<Cr
     operation_id = "auth_stream_ticket_store_admin",
     responses((status = 201, body = StreamTicket)),
 )]
-#[tracing::instrument(name = "auth.stream_ticket", skip_all, fields(store.id = %admin.store_id))]
 pub(crate) async fn for_store_admin(State(app): State<App>, admin: StoreAdmin) -> Result<Created<StreamTicket>> {
     issue(&app, admin.claims).await
 }

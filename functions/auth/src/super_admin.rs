@@ -40,7 +40,6 @@ pub(crate) struct SuperAdminLogin {
     responses((status = 200, body = TokenAnswer<AdminCaller>)),
     extensions(("x-errors" = json!([Code::InvalidCredentials, Code::AdminInactive]))),
 )]
-#[tracing::instrument(name = "auth.login_super_admin", skip_all)]
 pub(crate) async fn login(
     State(app): State<App>,
     ClientAddress(address): ClientAddress,
@@ -57,7 +56,6 @@ pub(crate) async fn login(
     operation_id = "auth_me_super_admin",
     responses((status = 200, body = AdminCaller)),
 )]
-#[tracing::instrument(name = "auth.me_super_admin", skip_all)]
 pub(crate) async fn me(State(app): State<App>, admin: SuperAdmin) -> Result<Json<AdminCaller>> {
     Ok(Json(admins::account_by_id(&app.db, admin.id).await?.into()))
 }

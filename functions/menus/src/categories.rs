@@ -44,7 +44,6 @@ pub(crate) struct ReorderCategories {
     operation_id = "categories_list_for_store",
     responses((status = 200, body = Vec<Category>)),
 )]
-#[tracing::instrument(name = "categories.list_for_store", skip_all, fields(store.id = %admin.store_id))]
 pub(crate) async fn list(State(app): State<App>, admin: StoreAdmin) -> Result<Json<Vec<Category>>> {
     Ok(Json(categories::list(&app.db, admin.store_id).await?))
 }
@@ -59,7 +58,6 @@ pub(crate) async fn list(State(app): State<App>, admin: StoreAdmin) -> Result<Js
     responses((status = 201, body = Category)),
     extensions(("x-errors" = json!([Code::CategoryAlreadyExists]))),
 )]
-#[tracing::instrument(name = "categories.create", skip_all, fields(store.id = %admin.store_id))]
 pub(crate) async fn create(
     State(app): State<App>,
     admin: StoreAdmin,
@@ -87,7 +85,6 @@ pub(crate) async fn create(
     responses((status = 200, body = Category)),
     extensions(("x-errors" = json!([Code::CategoryNotFound, Code::CategoryAlreadyExists]))),
 )]
-#[tracing::instrument(name = "categories.rename", skip_all, fields(store.id = %admin.store_id, category.id = %id))]
 pub(crate) async fn rename(
     State(app): State<App>,
     admin: StoreAdmin,
@@ -114,7 +111,6 @@ pub(crate) async fn rename(
     responses((status = 204)),
     extensions(("x-errors" = json!([Code::CategoryNotFound, Code::CategoryNotEmpty]))),
 )]
-#[tracing::instrument(name = "categories.delete", skip_all, fields(store.id = %admin.store_id, category.id = %id))]
 pub(crate) async fn delete(State(app): State<App>, admin: StoreAdmin, Id(id): Id<CategoryId>) -> Result<NoContent> {
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
@@ -144,7 +140,6 @@ pub(crate) async fn delete(State(app): State<App>, admin: StoreAdmin, Id(id): Id
     request_body = ReorderCategories,
     responses((status = 200, body = Vec<Category>)),
 )]
-#[tracing::instrument(name = "categories.reorder", skip_all, fields(store.id = %admin.store_id))]
 pub(crate) async fn reorder(
     State(app): State<App>,
     admin: StoreAdmin,

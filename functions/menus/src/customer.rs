@@ -31,7 +31,6 @@ pub(crate) struct ListMenus {
     operation_id = "categories_list",
     responses((status = 200, body = Vec<Category>)),
 )]
-#[tracing::instrument(name = "categories.list", skip_all, fields(store.id = %guest.store_id))]
 pub(crate) async fn categories(State(app): State<App>, guest: Guest) -> Result<WrittenJson> {
     let key = (guest.store_id, Entity::Categories, "all");
     let body = app.cache.body(key, app.clock.now(), async || categories::list(&app.db, guest.store_id).await).await?;
@@ -48,7 +47,6 @@ pub(crate) async fn categories(State(app): State<App>, guest: Guest) -> Result<W
     responses((status = 200, body = Vec<Menu>)),
     extensions(("x-errors" = json!([Code::CategoryNotFound]))),
 )]
-#[tracing::instrument(name = "menus.list", skip_all, fields(store.id = %guest.store_id))]
 pub(crate) async fn menus(
     State(app): State<App>,
     guest: Guest,
@@ -79,7 +77,6 @@ pub(crate) async fn menus(
     responses((status = 200, body = Menu)),
     extensions(("x-errors" = json!([Code::MenuNotFound]))),
 )]
-#[tracing::instrument(name = "menus.read", skip_all, fields(store.id = %guest.store_id, menu.id = %id))]
 pub(crate) async fn menu(State(app): State<App>, guest: Guest, Id(id): Id<MenuId>) -> Result<WrittenJson> {
     let load = async || {
         let mut db = app.db.acquire().await?;

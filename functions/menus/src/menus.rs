@@ -129,7 +129,6 @@ pub(crate) struct ReorderMenus {
     responses((status = 200, body = Page<Menu>)),
     extensions(("x-errors" = json!([Code::CategoryNotFound]))),
 )]
-#[tracing::instrument(name = "menus.list_for_store", skip_all, fields(store.id = %admin.store_id))]
 pub(crate) async fn list(
     State(app): State<App>,
     admin: StoreAdmin,
@@ -154,7 +153,6 @@ pub(crate) async fn list(
     responses((status = 200, body = Menu)),
     extensions(("x-errors" = json!([Code::MenuNotFound]))),
 )]
-#[tracing::instrument(name = "menus.read_for_store", skip_all, fields(store.id = %admin.store_id, menu.id = %id))]
 pub(crate) async fn read(State(app): State<App>, admin: StoreAdmin, Id(id): Id<MenuId>) -> Result<Json<Menu>> {
     let mut db = app.db.acquire().await?;
     Ok(Json(menus::find(&mut db, admin.store_id, &app.config.image_base_url, id).await?))
@@ -170,7 +168,6 @@ pub(crate) async fn read(State(app): State<App>, admin: StoreAdmin, Id(id): Id<M
     responses((status = 201, body = Menu)),
     extensions(("x-errors" = json!([Code::CategoryNotFound, Code::ImageNotFound]))),
 )]
-#[tracing::instrument(name = "menus.create", skip_all, fields(store.id = %admin.store_id))]
 pub(crate) async fn create(
     State(app): State<App>,
     admin: StoreAdmin,
@@ -212,7 +209,6 @@ pub(crate) async fn create(
     responses((status = 200, body = Menu)),
     extensions(("x-errors" = json!([Code::MenuNotFound, Code::CategoryNotFound, Code::ImageNotFound]))),
 )]
-#[tracing::instrument(name = "menus.update", skip_all, fields(store.id = %admin.store_id, menu.id = %id))]
 pub(crate) async fn update(
     State(app): State<App>,
     admin: StoreAdmin,
@@ -272,7 +268,6 @@ pub(crate) async fn update(
     responses((status = 204)),
     extensions(("x-errors" = json!([Code::MenuNotFound, Code::MenuInUse]))),
 )]
-#[tracing::instrument(name = "menus.delete", skip_all, fields(store.id = %admin.store_id, menu.id = %id))]
 pub(crate) async fn delete(State(app): State<App>, admin: StoreAdmin, Id(id): Id<MenuId>) -> Result<NoContent> {
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
@@ -306,7 +301,6 @@ pub(crate) async fn delete(State(app): State<App>, admin: StoreAdmin, Id(id): Id
     responses((status = 200, body = Vec<Menu>)),
     extensions(("x-errors" = json!([Code::CategoryNotFound]))),
 )]
-#[tracing::instrument(name = "menus.reorder", skip_all, fields(store.id = %admin.store_id))]
 pub(crate) async fn reorder(
     State(app): State<App>,
     admin: StoreAdmin,

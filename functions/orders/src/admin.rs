@@ -44,7 +44,6 @@ pub(crate) struct OrderWithHistory {
     responses((status = 200, body = Vec<Order>)),
     extensions(("x-errors" = json!([Code::TableNotFound]))),
 )]
-#[tracing::instrument(name = "orders.list_for_store", skip_all, fields(store.id = %admin.store_id))]
 pub(crate) async fn list(
     State(app): State<App>,
     admin: StoreAdmin,
@@ -66,7 +65,6 @@ pub(crate) async fn list(
     responses((status = 200, body = OrderWithHistory)),
     extensions(("x-errors" = json!([Code::OrderNotFound]))),
 )]
-#[tracing::instrument(name = "orders.read_for_store", skip_all, fields(store.id = %admin.store_id, order.id = %id))]
 pub(crate) async fn read(
     State(app): State<App>,
     admin: StoreAdmin,

@@ -39,7 +39,6 @@ pub(crate) struct ChangeStatus {
     responses((status = 200, body = Order)),
     extensions(("x-errors" = json!([Code::InvalidStatusTransition, Code::OrderNotFound, Code::VersionConflict]))),
 )]
-#[tracing::instrument(name = "orders.change_status", skip_all, fields(store.id = %admin.store_id, order.id = %id))]
 pub(crate) async fn change_status(
     State(app): State<App>,
     admin: StoreAdmin,

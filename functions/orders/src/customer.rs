@@ -37,7 +37,6 @@ pub(crate) struct ListOrders {
     params(ListOrders),
     responses((status = 200, body = Page<Order>)),
 )]
-#[tracing::instrument(name = "orders.list", skip_all, fields(store.id = %guest.store_id, table.id = %guest.table_id))]
 pub(crate) async fn list(
     State(app): State<App>,
     guest: Guest,
@@ -57,7 +56,6 @@ pub(crate) async fn list(
     responses((status = 200, body = Order)),
     extensions(("x-errors" = json!([Code::OrderNotFound]))),
 )]
-#[tracing::instrument(name = "orders.read", skip_all, fields(store.id = %guest.store_id, order.id = %id))]
 pub(crate) async fn read(State(app): State<App>, guest: Guest, Id(id): Id<OrderId>) -> Result<Json<Order>> {
     Ok(Json(orders::find_for_table(&app.db, guest.store_id, guest.table_id, id).await?))
 }

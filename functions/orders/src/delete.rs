@@ -45,7 +45,6 @@ pub(crate) struct DeletedOrder {
     responses((status = 200, body = DeletedOrder)),
     extensions(("x-errors" = json!([Code::OrderCannotDelete, Code::OrderNotFound]))),
 )]
-#[tracing::instrument(name = "orders.delete", skip_all, fields(store.id = %admin.store_id, order.id = %id))]
 pub(crate) async fn delete(
     State(app): State<App>,
     admin: StoreAdmin,

@@ -96,7 +96,6 @@ impl PlaceOrder {
         ])
     )),
 )]
-#[tracing::instrument(name = "orders.place", skip_all, fields(store.id = %guest.store_id, table.id = %guest.table_id))]
 pub(crate) async fn place(
     State(app): State<App>,
     guest: Guest,

@@ -90,7 +90,6 @@ pub(crate) struct ResetPassword {
     responses((status = 200, body = Page<Admin>)),
     extensions(("x-errors" = json!([Code::StoreNotFound]))),
 )]
-#[tracing::instrument(name = "admins.list", skip_all)]
 pub(crate) async fn list(
     State(app): State<App>,
     _: SuperAdmin,
@@ -115,7 +114,6 @@ pub(crate) async fn list(
     responses((status = 201, body = Admin)),
     extensions(("x-errors" = json!([Code::StoreIdRequired, Code::StoreNotFound, Code::UsernameAlreadyExists]))),
 )]
-#[tracing::instrument(name = "admins.create", skip_all)]
 pub(crate) async fn create(
     State(app): State<App>,
     _: SuperAdmin,
@@ -149,7 +147,6 @@ pub(crate) async fn create(
     responses((status = 200, body = Admin)),
     extensions(("x-errors" = json!([Code::AdminNotFound]))),
 )]
-#[tracing::instrument(name = "admins.activate", skip_all, fields(admin.id = %id))]
 pub(crate) async fn activate(State(app): State<App>, caller: SuperAdmin, Id(id): Id<AdminId>) -> Result<Json<Admin>> {
     set_active(&app, &caller, id, true).await
 }
@@ -164,7 +161,6 @@ pub(crate) async fn activate(State(app): State<App>, caller: SuperAdmin, Id(id):
     responses((status = 200, body = Admin)),
     extensions(("x-errors" = json!([Code::AdminNotFound, Code::CannotDeactivateSelf, Code::LastSuperAdmin]))),
 )]
-#[tracing::instrument(name = "admins.deactivate", skip_all, fields(admin.id = %id))]
 pub(crate) async fn deactivate(State(app): State<App>, caller: SuperAdmin, Id(id): Id<AdminId>) -> Result<Json<Admin>> {
     set_active(&app, &caller, id, false).await
 }
@@ -211,7 +207,6 @@ async fn set_active(app: &App, caller: &SuperAdmin, id: AdminId, is_active: bool
     responses((status = 204)),
     extensions(("x-errors" = json!([Code::AdminNotFound]))),
 )]
-#[tracing::instrument(name = "admins.reset_password", skip_all, fields(admin.id = %id))]
 pub(crate) async fn reset_password(
     State(app): State<App>,
     caller: SuperAdmin,

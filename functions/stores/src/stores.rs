@@ -80,7 +80,6 @@ pub(crate) struct UpdateStore {
     params(ListStores),
     responses((status = 200, body = Page<Store>)),
 )]
-#[tracing::instrument(name = "stores.list", skip_all)]
 pub(crate) async fn list(
     State(app): State<App>,
     _: SuperAdmin,
@@ -100,7 +99,6 @@ pub(crate) async fn list(
     responses((status = 200, body = Store)),
     extensions(("x-errors" = json!([Code::StoreNotFound]))),
 )]
-#[tracing::instrument(name = "stores.read", skip_all, fields(store.id = %id))]
 pub(crate) async fn read(State(app): State<App>, _: SuperAdmin, Id(id): Id<StoreId>) -> Result<Json<Store>> {
     Ok(Json(stores::find(&app.db, id).await?))
 }
@@ -114,7 +112,6 @@ pub(crate) async fn read(State(app): State<App>, _: SuperAdmin, Id(id): Id<Store
     request_body = CreateStore,
     responses((status = 201, body = Store)),
 )]
-#[tracing::instrument(name = "stores.create", skip_all)]
 pub(crate) async fn create(
     State(app): State<App>,
     _: SuperAdmin,
@@ -137,7 +134,6 @@ pub(crate) async fn create(
     responses((status = 200, body = Store)),
     extensions(("x-errors" = json!([Code::StoreNotFound]))),
 )]
-#[tracing::instrument(name = "stores.update", skip_all, fields(store.id = %id))]
 pub(crate) async fn update(
     State(app): State<App>,
     _: SuperAdmin,
@@ -159,7 +155,6 @@ pub(crate) async fn update(
     responses((status = 204)),
     extensions(("x-errors" = json!([Code::StoreNotFound, Code::StoreNotEmpty]))),
 )]
-#[tracing::instrument(name = "stores.delete", skip_all, fields(store.id = %id))]
 pub(crate) async fn delete(State(app): State<App>, admin: SuperAdmin, Id(id): Id<StoreId>) -> Result<NoContent> {
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;

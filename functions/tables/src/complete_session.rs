@@ -53,7 +53,6 @@ pub(crate) struct CompletedSession {
     responses((status = 200, body = CompletedSession)),
     extensions(("x-errors" = json!([Code::TableNotFound, Code::SessionNotFound, Code::SessionHasUnfinishedOrders]))),
 )]
-#[tracing::instrument(name = "tables.complete_session", skip_all, fields(store.id = %admin.store_id, table.id = %id))]
 pub(crate) async fn complete_session(
     State(app): State<App>,
     admin: StoreAdmin,

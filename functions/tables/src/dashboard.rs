@@ -15,7 +15,6 @@ use shared::{App, Result};
     operation_id = "tables_dashboard",
     responses((status = 200, body = Vec<DashboardEntry>)),
 )]
-#[tracing::instrument(name = "tables.dashboard", skip_all, fields(store.id = %admin.store_id))]
 pub(crate) async fn dashboard(State(app): State<App>, admin: StoreAdmin) -> Result<Json<Vec<DashboardEntry>>> {
     Ok(Json(tables::dashboard(&app.db, admin.store_id).await?))
 }

@@ -55,7 +55,6 @@ fn four_digit_year(date: &NaiveDate, _: &()) -> garde::Result {
     responses((status = 200, body = Page<ArchivedOrder>)),
     extensions(("x-errors" = json!([Code::InvalidDateRange, Code::TableNotFound]))),
 )]
-#[tracing::instrument(name = "tables.order_history", skip_all, fields(store.id = %admin.store_id, table.id = %id))]
 pub(crate) async fn order_history(
     State(app): State<App>,
     admin: StoreAdmin,

@@ -54,7 +54,6 @@ pub(crate) struct UpdateTable {
     operation_id = "tables_list",
     responses((status = 200, body = Vec<Table>)),
 )]
-#[tracing::instrument(name = "tables.list", skip_all, fields(store.id = %admin.store_id))]
 pub(crate) async fn list(State(app): State<App>, admin: StoreAdmin) -> Result<Json<Vec<Table>>> {
     Ok(Json(tables::list(&app.db, admin.store_id).await?))
 }
@@ -69,7 +68,6 @@ pub(crate) async fn list(State(app): State<App>, admin: StoreAdmin) -> Result<Js
     responses((status = 200, body = Table)),
     extensions(("x-errors" = json!([Code::TableNotFound]))),
 )]
-#[tracing::instrument(name = "tables.read", skip_all, fields(store.id = %admin.store_id, table.id = %id))]
 pub(crate) async fn read(State(app): State<App>, admin: StoreAdmin, Id(id): Id<TableId>) -> Result<Json<Table>> {
     let mut db = app.db.acquire().await?;
     Ok(Json(tables::find(&mut db, admin.store_id, id).await?))
@@ -85,7 +83,6 @@ pub(crate) async fn read(State(app): State<App>, admin: StoreAdmin, Id(id): Id<T
     responses((status = 201, body = Table)),
     extensions(("x-errors" = json!([Code::TableAlreadyExists]))),
 )]
-#[tracing::instrument(name = "tables.create", skip_all, fields(store.id = %admin.store_id))]
 pub(crate) async fn create(
     State(app): State<App>,
     admin: StoreAdmin,
@@ -108,7 +105,6 @@ pub(crate) async fn create(
     responses((status = 200, body = Table)),
     extensions(("x-errors" = json!([Code::TableNotFound, Code::TableAlreadyExists]))),
 )]
-#[tracing::instrument(name = "tables.update", skip_all, fields(store.id = %admin.store_id, table.id = %id))]
 pub(crate) async fn update(
     State(app): State<App>,
     admin: StoreAdmin,
@@ -149,7 +145,6 @@ pub(crate) async fn update(
     responses((status = 204)),
     extensions(("x-errors" = json!([Code::TableNotFound, Code::TableHasActiveSession]))),
 )]
-#[tracing::instrument(name = "tables.delete", skip_all, fields(store.id = %admin.store_id, table.id = %id))]
 pub(crate) async fn delete(State(app): State<App>, admin: StoreAdmin, Id(id): Id<TableId>) -> Result<NoContent> {
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;

@@ -1,4 +1,4 @@
-//! What wraps every route, from the outside in: request id, log and errors' bodies; CORS; panics, time-out, token and
+//! What wraps every route, from the outside in: request id, token, log and errors' bodies; CORS; panics, time-out and
 //! limit; body size.
 
 use std::any::Any;
@@ -58,8 +58,8 @@ pub fn service(routes: Routes, app: App) -> Router {
         .with_state(app)
 }
 
-/// Gives the request an id, puts it on the answer and on every log line, writes an error's body, and logs, counts and times
-/// the answer.
+/// Gives the request an id, checks its token, puts both on every log line and the id on the answer, writes an error's body,
+/// and logs, counts and times the answer.
 ///
 /// A service of its own, because axum's `from_fn` would copy what is inside for every request.
 #[derive(Clone)]
@@ -80,14 +80,23 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
+    fn call(&mut self, mut request: Request) -> Self::Future {
         let begun = Instant::now();
         let request_id = clock::new_uuid(self.app.clock.now()).to_string();
         let matched = request.extensions().get::<MatchedPath>().cloned();
         let method = request.method().clone();
         let languages = request.headers().get(ACCEPT_LANGUAGE).cloned();
+        let claims = authenticate(&self.app, &mut request);
         // Of the highest level, so that no LOG_LEVEL takes the request's id off the lines that are left.
-        let span = tracing::error_span!("request", %request_id, user_id = field::Empty);
+        let span = tracing::error_span!(
+            "request",
+            %request_id,
+            user_id = claims.as_ref().map(|claims| claims.sub.as_str()),
+            store.id = claims.as_ref().and_then(|claims| claims.store_id).map(field::display),
+            http.method = %method,
+            // Whatever belongs to no route may be as long as the client likes.
+            http.path = matched.as_ref().map(|_| request.uri().path()),
+        );
         let answer = span.in_scope(|| self.inner.call(request)).instrument(span.clone());
         Box::pin(async move {
             let Ok(mut response) = answer.await;
@@ -97,7 +106,7 @@ where
             metrics::answered(&method, matched.as_ref(), status, took);
             let endpoint = matched.as_ref().map_or("", MatchedPath::as_str);
             let (status, duration_ms) = (status.as_u16(), took.as_millis() as u64);
-            tracing::info!(http.method = %method, http.endpoint = endpoint, http.status = status, duration_ms, "answered");
+            tracing::info!(http.endpoint = endpoint, http.status = status, duration_ms, "answered");
             if let Ok(value) = HeaderValue::try_from(request_id) {
                 response.headers_mut().insert(REQUEST_ID, value);
             }
@@ -108,10 +117,9 @@ where
 
 /// Let the request in if its caller is within its limit, and see that there is an answer in time, also when the handler
 /// panics. Streams are not cut off: only the time until an answer begins is measured.
-async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Response {
+async fn admit(State(app): State<App>, request: Request, next: Next) -> Response {
     let longest = if request.method().is_safe() { READ_TIMEOUT } else { WRITE_TIMEOUT };
     let answer = async {
-        authenticate(&app, &mut request);
         if let Some(caller) = limited_caller(&app, &request)
             && let Err(reached) = app.limiter.check(&caller, app.clock.now()).await
         {

@@ -10,12 +10,13 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber};
 use tracing_rolling_file::{RollingConditionBase, RollingFileAppender, RollingFileAppenderBase};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::writer::{BoxMakeWriter, MakeWriterExt};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::clock::Clock;
 
@@ -38,10 +39,9 @@ pub(super) fn init(level: Level, file: Option<&Path>) -> io::Result<()> {
 }
 
 /// Everything of ours from `level` up; of the libraries only what is wrong.
-pub fn filter(level: Level) -> EnvFilter {
+pub fn filter(level: Level) -> Targets {
     let ours = ["shared", "auth", "menus", "orders", "stores", "stream", "system", "tables", "local"];
-    let directives: Vec<_> = ours.iter().map(|name| format!("{name}={level}")).collect();
-    EnvFilter::new(format!("warn,{}", directives.join(",")))
+    Targets::new().with_default(Level::WARN).with_targets(ours.map(|name| (name, level)))
 }
 
 /// Writes a JSON object a line: `timestamp level message module line`, then the fields of the event and of the spans around
