@@ -18,6 +18,9 @@ use crate::error::{Code, Result};
 pub const LIFE: TimeDelta = TimeDelta::seconds(30);
 /// Owners remembered.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+/// Owners looked at for company in a check, the latest first. A busy store's tablets are checked a few times a minute then,
+/// not each.
+const LOOKED_AT: usize = 256;
 
 /// Checks tokens' owners and remembers how they stood.
 #[derive(Debug)]
@@ -43,15 +46,34 @@ impl Owners {
         self.check_now(db, claims, now).await
     }
 
-    /// Check the owner of a good token against the database.
+    /// Check the owner of a good token against the database, and in the same query others who will soon have to be.
     pub async fn check_now(&self, db: &PgPool, claims: &Claims, now: Timestamp) -> Result<Owner> {
         let owner = claims.owner().ok_or(Code::InvalidToken)?;
-        let standing = owners::standings(db, &[owner]).await?.pop().flatten();
-        if let Some(standing) = standing {
-            self.lock().put(owner, (standing, now));
+        let mut asked = vec![owner];
+        asked.extend(self.soon_due(owner, now));
+        let standings = owners::standings(db, &asked).await?;
+        let standing = standings.first().copied().flatten();
+        let mut remembered = self.lock();
+        for (owner, standing) in asked.into_iter().zip(standings).skip(1) {
+            // Whoever has been forgotten meanwhile stays forgotten.
+            if let (Some(standing), Some(kept)) = (standing, remembered.peek_mut(&owner)) {
+                *kept = (standing, now);
+            }
         }
+        if let Some(standing) = standing {
+            remembered.put(owner, (standing, now));
+        }
+        drop(remembered);
         judge(standing, claims)?;
         Ok(owner)
+    }
+
+    /// Who has been seen lately and must be checked within half of [`LIFE`].
+    fn soon_due(&self, asking: Owner, now: Timestamp) -> Vec<Owner> {
+        let remembered = self.lock();
+        let lately = remembered.iter().take(LOOKED_AT);
+        let due = lately.filter(|&(&owner, &(_, checked_at))| owner != asking && checked_at + LIFE / 2 <= now);
+        due.map(|(&owner, _)| owner).collect()
     }
 
     /// Forget how an owner stood, after a change to it, so that the change counts here with the next request. A request

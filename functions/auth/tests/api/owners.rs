@@ -53,6 +53,33 @@ async fn whoever_was_not_seen_yet_is_out_at_once() {
     }
 }
 
+#[tokio::test]
+async fn a_check_renews_the_older_answers_on_others() {
+    let given = given().await;
+    given.ask(Kind::Customer, &given.table.token).await.expect(201);
+    given.app.clock.advance(TimeDelta::seconds(15));
+    given.ask(Kind::Admin, &given.store.admin.token).await.expect(201);
+
+    given.app.cut_off_database().await;
+
+    given.app.clock.advance(TimeDelta::seconds(29));
+    given.ask(Kind::Customer, &given.table.token).await.expect(201);
+    given.app.clock.advance(TimeDelta::seconds(1));
+    given.ask(Kind::Customer, &given.table.token).await.expect_error(503, "SERVICE_UNAVAILABLE");
+}
+
+#[tokio::test]
+async fn a_check_of_another_finds_who_is_out() {
+    let given = given().await;
+    given.ask(Kind::Customer, &given.table.token).await.expect(201);
+    given.sql("update tables set token_version = 2").await;
+    given.app.clock.advance(TimeDelta::seconds(15));
+
+    given.ask(Kind::Admin, &given.store.admin.token).await.expect(201);
+
+    given.ask(Kind::Customer, &given.table.token).await.expect_error(401, "INVALID_TOKEN");
+}
+
 /// Asked for all the time, an answer still grows old.
 #[tokio::test]
 async fn asking_does_not_make_an_answer_younger() {
