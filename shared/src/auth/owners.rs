@@ -53,17 +53,10 @@ impl Owners {
         asked.extend(self.soon_due(owner, now));
         let standings = owners::standings(db, &asked).await?;
         let standing = standings.first().copied().flatten();
-        let mut remembered = self.lock();
-        for (owner, standing) in asked.into_iter().zip(standings).skip(1) {
-            // Whoever has been forgotten meanwhile stays forgotten.
-            if let (Some(standing), Some(kept)) = (standing, remembered.peek_mut(&owner)) {
-                *kept = (standing, now);
-            }
-        }
         if let Some(standing) = standing {
-            remembered.put(owner, (standing, now));
+            self.lock().put(owner, (standing, now));
         }
-        drop(remembered);
+        self.renew(asked.into_iter().zip(standings).skip(1), now);
         judge(standing, claims)?;
         Ok(owner)
     }
@@ -74,6 +67,18 @@ impl Owners {
         let lately = remembered.iter().take(LOOKED_AT);
         let due = lately.filter(|&(&owner, &(_, checked_at))| owner != asking && checked_at + LIFE / 2 <= now);
         due.map(|(&owner, _)| owner).collect()
+    }
+
+    /// Remember how others stood, too: neither those who have been forgotten meanwhile nor those of whom more is known.
+    fn renew(&self, others: impl Iterator<Item = (Owner, Option<Standing>)>, now: Timestamp) {
+        let mut remembered = self.lock();
+        for (owner, standing) in others {
+            if let (Some(standing), Some(kept)) = (standing, remembered.peek_mut(&owner))
+                && kept.1 < now
+            {
+                *kept = (standing, now);
+            }
+        }
     }
 
     /// Forget how an owner stood, after a change to it, so that the change counts here with the next request. A request
@@ -104,5 +109,42 @@ pub fn judge(standing: Option<Standing>, claims: &Claims) -> Result<(), Code> {
             }
         }
         _ => Err(Code::InvalidToken),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::account::Role;
+
+    const OWNER: Owner = Owner { role: Role::Table, id: 1, store_id: None };
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000).unwrap()
+    }
+
+    fn of_version(token_version: i32) -> Standing {
+        Standing { token_version, is_active: true, store_active: true }
+    }
+
+    /// The query of another's check may have read before a change that is known here by now.
+    #[test]
+    fn company_in_a_check_brings_back_nothing_old() {
+        let owners = Owners::default();
+        owners.lock().put(OWNER, (of_version(2), at(10)));
+        owners.renew([(OWNER, Some(of_version(1)))].into_iter(), at(9));
+        assert_eq!(owners.remembered(OWNER, at(10)), Some(of_version(2)));
+
+        owners.forget(OWNER);
+        owners.renew([(OWNER, Some(of_version(1)))].into_iter(), at(11));
+        assert_eq!(owners.remembered(OWNER, at(11)), None);
+    }
+
+    #[test]
+    fn company_in_a_check_renews() {
+        let owners = Owners::default();
+        owners.lock().put(OWNER, (of_version(1), at(10)));
+        owners.renew([(OWNER, Some(of_version(2)))].into_iter(), at(25));
+        assert_eq!(owners.remembered(OWNER, at(54)), Some(of_version(2)));
     }
 }
