@@ -137,7 +137,7 @@ async fn run(config: Config, stopped: CancellationToken) -> Result<(), Trouble> 
     let (database, pool) = unless(stopped.clone(), async {
         let database = Database::open(&config).await?;
         database.migrate().await?;
-        let pool = db::connect(db::connect_options(&database.url)?, PoolSize::LOCAL);
+        let pool = db::connect(db::connect_options(&database.url)?, PoolSize::local());
         Ok((database, pool))
     })
     .await?;

@@ -16,8 +16,16 @@ pub struct PoolSize {
 }
 
 impl PoolSize {
-    /// The one process that serves everything.
-    pub const LOCAL: Self = Self { most: 60, check_after_idle: Duration::from_secs(30) };
+    /// The one process that serves everything, beside its database: four connections for each core, at least 8 and at
+    /// most 60.
+    ///
+    /// sqlx hands connections out first in, first out. Whatever a burst has opened stays in turn for an hour, and a server
+    /// process that is seldom asked has lost the CPU's caches to the others: docs/DECISIONS.md has the figures.
+    pub fn local() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let most = (4 * cores).clamp(8, 60) as u32;
+        Self { most, check_after_idle: Duration::from_secs(30) }
+    }
     /// A Lambda environment serves one request at a time. It may have been frozen since: always checked.
     pub const LAMBDA: Self = Self { most: 2, check_after_idle: Duration::ZERO };
 }

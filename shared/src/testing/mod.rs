@@ -146,7 +146,7 @@ impl TestApp {
             TestClock(Arc::new(Mutex::new(Hands { now: moment("2026-02-09T03:00:00.000Z"), step: TimeDelta::zero() })));
         let variables = options.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         let config = Config::read(&variables.chain([("APP_ENV".to_owned(), "test".to_owned())]).collect()).unwrap();
-        let pool = db::connect(database.options(), PoolSize { most: options.connections, ..PoolSize::LOCAL });
+        let pool = db::connect(database.options(), PoolSize { most: options.connections, ..PoolSize::local() });
         let feed = Feed::new("test");
         let cache = Cache::Local(LocalCache::default());
         let hands = clock.clone();
