@@ -9,10 +9,9 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Method};
-use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use tower::Service;
@@ -44,11 +43,11 @@ pub const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The layers are one to axum: each of its own would cost every request another copy of all that is inside it.
 pub fn service(routes: Routes, app: App) -> Router {
     let (router, _) = routes.split_for_parts();
-    let (outer, cors) = (app.clone(), cors(&app));
+    let (answering, admitting, cors) = (app.clone(), app.clone(), cors(&app));
     let layers = (
-        layer_fn(move |inner| Answering { app: outer.clone(), inner }),
+        layer_fn(move |inner| Answering { app: answering.clone(), inner }),
         cors,
-        from_fn_with_state(app.clone(), admit),
+        layer_fn(move |inner| Admitting { app: admitting.clone(), inner }),
         DefaultBodyLimit::max(LARGEST_BODY),
     );
     router
@@ -115,22 +114,47 @@ where
     }
 }
 
-/// Let the request in if its caller is within its limit, and see that there is an answer in time, also when the handler
+/// Lets the request in if its caller is within its limit, and sees that there is an answer in time, also when the handler
 /// panics. Streams are not cut off: only the time until an answer begins is measured.
-async fn admit(State(app): State<App>, request: Request, next: Next) -> Response {
-    let longest = if request.method().is_safe() { READ_TIMEOUT } else { WRITE_TIMEOUT };
-    let answer = async {
-        if let Some(caller) = limited_caller(&app, &request)
-            && let Err(reached) = app.limiter.check(&caller, app.clock.now()).await
-        {
-            return Error::from(reached).into_response();
-        }
-        next.run(request).await
-    };
-    match AssertUnwindSafe(tokio::time::timeout(longest, answer)).catch_unwind().await {
-        Ok(Ok(response)) => response,
-        Ok(Err(_)) => Code::Timeout.into_response(),
-        Err(panic) => panicked(&*panic).into_response(),
+#[derive(Clone)]
+struct Admitting<S> {
+    app: App,
+    inner: S,
+}
+
+impl<S> Service<Request> for Admitting<S>
+where
+    S: Service<Request, Response: IntoResponse, Error = Infallible, Future: Send + 'static>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let longest = if request.method().is_safe() { READ_TIMEOUT } else { WRITE_TIMEOUT };
+        let caller = limited_caller(&self.app, &request);
+        let (limiter, now) = (self.app.limiter.clone(), self.app.clock.now());
+        // Nothing happens before it is polled.
+        let answer = self.inner.call(request);
+        let admitted = async move {
+            if let Some(caller) = caller {
+                limiter.check(&caller, now).await?;
+            }
+            let Ok(response) = answer.await;
+            Ok::<_, Error>(response)
+        };
+        Box::pin(async move {
+            let answer = AssertUnwindSafe(tokio::time::timeout(longest, admitted)).catch_unwind().await;
+            Ok(match answer {
+                Ok(Ok(answer)) => answer.into_response(),
+                Ok(Err(_)) => Code::Timeout.into_response(),
+                Err(panic) => panicked(&*panic).into_response(),
+            })
+        })
     }
 }
 
