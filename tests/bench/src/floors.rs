@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 
 use crate::Trouble;
 use crate::http::Connection;
-use crate::load::Plan;
+use crate::load::{Plan, connect};
 use crate::pgbench::{self, Placed, Script};
 use crate::recording::{self, Statement};
 use crate::report::{self, Spread, Target};
@@ -34,17 +34,20 @@ pub(crate) fn menu_list(bench: &Bench, targets: &mut Vec<Target>) -> Result<Stri
         ("service", &bench.service, requests::menu_lists(&bench.data, |_| requests::MENUS.to_owned())),
         ("bare handler", &bare, requests::menu_lists(&bench.data, |store| format!("/{store}"))),
     ];
-    let in_turns = |name: &str, plan: Plan, rows: &mut Vec<Vec<String>>| {
-        say(&format!("Menu list and bare handler in turns, {name}: {} rounds.", bench.effort.rounds));
+    let in_turns = |name: &str, connections: usize, plan: Plan, rows: &mut Vec<Vec<String>>| {
+        say(&format!("Menu list and bare handler in turns, {name}: {} rounds.", bench.effort.menu_rounds));
+        let mut connections = [connect(sides[0].1.address, connections)?, connect(sides[1].1.address, connections)?];
         let mut rounds = [Vec::new(), Vec::new()];
-        for round in 0..=bench.effort.rounds {
-            for ((_, server, requests), rounds) in sides.iter().zip(&mut rounds) {
-                let measured = bench.measure(server, plan, 200, |number, request| {
+        for round in 0..=bench.effort.menu_rounds {
+            // Who went last goes first.
+            for side in if round % 2 == 0 { [0, 1] } else { [1, 0] } {
+                let (_, server, requests) = &sides[side];
+                let measured = bench.measure(server, &mut connections[side], plan, 200, |number, request| {
                     request.extend_from_slice(&requests[number as usize % requests.len()]);
                 })?;
                 // The first round warms up.
                 if round > 0 {
-                    rounds.push(measured);
+                    rounds[side].push(measured);
                 }
             }
         }
@@ -60,11 +63,11 @@ pub(crate) fn menu_list(bench: &Bench, targets: &mut Vec<Target>) -> Result<Stri
         Ok::<_, Trouble>(ratio)
     };
     let mut rows = Vec::new();
-    let steady = Plan::open(MENU_RATE, CONNECTIONS, bench.effort.seconds(4.0));
-    let ratio = in_turns(&format!("{MENU_RATE} a second"), steady, &mut rows)?;
+    let steady = Plan::open(MENU_RATE, bench.effort.seconds(2.0));
+    let ratio = in_turns(&format!("{MENU_RATE} a second"), CONNECTIONS, steady, &mut rows)?;
     targets.push(Target::at_most("menu list, CPU beside the bare handler", MOST_CPU, "×", ratio));
-    let saturated = Plan::closed(SATURATING, bench.effort.seconds(3.0));
-    in_turns(&format!("saturated by {SATURATING} at once"), saturated, &mut rows)?;
+    let saturated = Plan::closed(bench.effort.seconds(1.0));
+    in_turns(&format!("saturated by {SATURATING} at once"), SATURATING, saturated, &mut rows)?;
     Ok(report::table(&["side", "requests/s", "CPU µs/request", "client µs/request", "CPU ratio"], &rows))
 }
 
@@ -98,9 +101,9 @@ pub(crate) async fn placing(bench: &mut Bench, targets: &mut Vec<Target>) -> Res
     let mut table = Vec::new();
     let mut added = [Vec::new(), Vec::new()];
     for &clients in bench.effort.clients {
-        say(&format!("Orders and pgbench in turns, {clients} at once: {} rounds.", bench.effort.rounds));
+        say(&format!("Orders and pgbench in turns, {clients} at once: {} rounds.", bench.effort.order_rounds));
         let mut rounds = [Vec::new(), Vec::new()];
-        for round in 0..=bench.effort.rounds {
+        for round in 0..=bench.effort.order_rounds {
             let pair = [service_round(bench, clients).await?, pgbench_round(bench, clients, &scripts).await?];
             // The first round warms up.
             if round > 0 {
@@ -160,8 +163,9 @@ pub(crate) async fn placing(bench: &mut Bench, targets: &mut Vec<Target>) -> Res
 async fn service_round(bench: &mut Bench, clients: usize) -> Result<Round, Trouble> {
     sqlx::query("checkpoint").execute(&mut bench.db).await?;
     let before = rows(&mut bench.db).await?;
-    let plan = Plan::closed(clients, bench.effort.order_round());
-    let measured = bench.measure(&bench.service, plan, 201, |_, request| bench.order(request))?;
+    let plan = Plan::closed(bench.effort.order_round());
+    let connections = &mut connect(bench.service.address, clients)?;
+    let measured = bench.measure(&bench.service, connections, plan, 201, |_, request| bench.order(request))?;
     if let Some(failure) = measured.outcome.first_failure {
         return Err(format!("an order was refused: {failure}").into());
     }

@@ -17,7 +17,7 @@ use crate::http::Connection;
 
 /// The longest latency that is told apart from longer ones.
 const LONGEST: Duration = Duration::from_secs(60);
-/// Time for all threads to connect before the first request is due.
+/// Time for all threads to start before the first request is due.
 const HEAD_START: Duration = Duration::from_millis(50);
 
 /// Set when the run is to end early.
@@ -28,8 +28,6 @@ pub(crate) static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 pub(crate) struct Plan {
     /// Requests a second in an open loop; `None` closes the loop.
     pub(crate) rate: Option<f64>,
-    /// Connections, which is how many requests there can be at once.
-    pub(crate) connections: usize,
     /// Send no more than this.
     pub(crate) requests: u64,
     /// Send for no longer than this.
@@ -38,20 +36,20 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// So many requests a second for some time, whatever the answers.
-    pub(crate) fn open(rate: f64, connections: usize, time: Duration) -> Self {
+    pub(crate) fn open(rate: f64, time: Duration) -> Self {
         // Rates and times of a run are small numbers.
         let requests = (rate * time.as_secs_f64()).round() as u64;
-        Self { rate: Some(rate), connections, requests, time: Duration::MAX }
+        Self { rate: Some(rate), requests, time: Duration::MAX }
     }
 
     /// For some time, the next request when the last is answered.
-    pub(crate) fn closed(connections: usize, time: Duration) -> Self {
-        Self { rate: None, connections, requests: u64::MAX, time }
+    pub(crate) fn closed(time: Duration) -> Self {
+        Self { rate: None, requests: u64::MAX, time }
     }
 
     /// So many requests, the next when the last is answered.
-    pub(crate) fn all(connections: usize, requests: u64) -> Self {
-        Self { rate: None, connections, requests, time: Duration::MAX }
+    pub(crate) fn all(requests: u64) -> Self {
+        Self { rate: None, requests, time: Duration::MAX }
     }
 }
 
@@ -104,17 +102,21 @@ impl Outcome {
     }
 }
 
+/// Open connections: as many as there can be requests at once.
+pub(crate) fn connect(address: SocketAddr, connections: usize) -> Result<Vec<Connection>, Trouble> {
+    Ok((0..connections).map(|_| Connection::open(address)).collect::<Result<_, _>>()?)
+}
+
 /// Carry a plan out. `write` writes the bytes of a request, and `expected` is the status of a good answer.
 pub(crate) fn drive(
-    address: SocketAddr,
+    connections: &mut [Connection],
     plan: Plan,
     expected: u16,
     write: impl Fn(u64, &mut Vec<u8>) + Sync,
 ) -> Result<Outcome, Trouble> {
     let begin = Instant::now() + HEAD_START;
     let next = AtomicU64::new(0);
-    let client = || -> Result<Outcome, Trouble> {
-        let mut connection = Connection::open(address)?;
+    let client = |connection: &mut Connection| -> Result<Outcome, Trouble> {
         let mut outcome = Outcome::new()?;
         let mut request = Vec::new();
         sleep_until(begin);
@@ -144,7 +146,7 @@ pub(crate) fn drive(
         }
     };
     let outcomes = thread::scope(|scope| {
-        let threads: Vec<_> = (0..plan.connections).map(|_| scope.spawn(client)).collect();
+        let threads: Vec<_> = connections.iter_mut().map(|connection| scope.spawn(|| client(connection))).collect();
         threads
             .into_iter()
             .map(|thread| thread.join().map_err(|_| "a thread of the load generator panicked")?)
@@ -205,7 +207,8 @@ mod tests {
                 thread::yield_now();
             }
         });
-        let outcome = drive(address, Plan::open(1000.0, 1, Duration::from_millis(100)), 200, x).unwrap();
+        let outcome =
+            drive(&mut connect(address, 1).unwrap(), Plan::open(1000.0, Duration::from_millis(100)), 200, x).unwrap();
         assert_eq!((outcome.good(), outcome.failed), (100, 0));
         assert!(outcome.percentile_ms(0.0) > 300.0, "{}", outcome.percentile_ms(0.0));
     }
@@ -213,14 +216,14 @@ mod tests {
     #[test]
     fn a_closed_loop_sends_the_next_request_after_the_answer() {
         let address = serve(ANSWER, |_| {});
-        let outcome = drive(address, Plan::all(1, 10), 200, x).unwrap();
+        let outcome = drive(&mut connect(address, 1).unwrap(), Plan::all(10), 200, x).unwrap();
         assert_eq!((outcome.good(), outcome.failed), (10, 0));
     }
 
     #[test]
     fn another_status_is_a_failure_and_has_no_latency() {
         let address = serve(b"HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy", |_| {});
-        let outcome = drive(address, Plan::all(1, 3), 200, x).unwrap();
+        let outcome = drive(&mut connect(address, 1).unwrap(), Plan::all(3), 200, x).unwrap();
         assert_eq!((outcome.good(), outcome.failed, outcome.first_failure.as_deref()), (0, 3, Some("503 busy")));
     }
 }

@@ -12,7 +12,8 @@ use crate::Trouble;
 use crate::cpu::{self, Cpu, Meter, resident_mib};
 use crate::data::{self, Data};
 use crate::floors;
-use crate::load::{Outcome, Plan, drive};
+use crate::http;
+use crate::load::{Outcome, Plan, connect, drive};
 use crate::machine;
 use crate::report::{self, Target};
 use crate::requests;
@@ -39,8 +40,11 @@ const MOST_MEMORY: f64 = 60.0;
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
-    /// Rounds of each side of a comparison.
-    pub(crate) rounds: usize,
+    /// Rounds of orders for each side.
+    pub(crate) order_rounds: usize,
+    /// Rounds of menu lists for each side: many and short, because the price of a request that wakes an idle machine
+    /// changes from one second to the next.
+    pub(crate) menu_rounds: usize,
     /// Requests at once in the comparison with `pgbench`.
     pub(crate) clients: &'static [usize],
     /// How much shorter everything is.
@@ -49,9 +53,9 @@ pub(crate) struct Effort {
 
 impl Effort {
     /// What the results in `docs/PERFORMANCE.md` come from: about five minutes.
-    pub(crate) const FULL: Self = Self { rounds: 5, clients: &[8, 16], scale: 1.0 };
+    pub(crate) const FULL: Self = Self { order_rounds: 5, menu_rounds: 15, clients: &[8, 16], scale: 1.0 };
     /// Less than a minute.
-    pub(crate) const QUICK: Self = Self { rounds: 3, clients: &[8], scale: 0.25 };
+    pub(crate) const QUICK: Self = Self { order_rounds: 3, menu_rounds: 5, clients: &[8], scale: 0.25 };
 
     /// The time of a round of orders, in whole seconds because `pgbench` knows no others.
     pub(crate) fn order_round(&self) -> Duration {
@@ -171,12 +175,13 @@ impl Bench {
     pub(crate) fn measure(
         &self,
         server: &Service,
+        connections: &mut [http::Connection],
         plan: Plan,
         expected: u16,
         write: impl Fn(u64, &mut Vec<u8>) + Sync,
     ) -> Result<Measured, Trouble> {
         let meter = self.meter(server)?;
-        let outcome = drive(server.address, plan, expected, write)?;
+        let outcome = drive(connections, plan, expected, write)?;
         Ok(Measured { outcome, cpu: meter.stop()? })
     }
 
@@ -197,8 +202,8 @@ fn open_sessions(bench: &Bench) -> Result<(), Trouble> {
     let tables = |store: &data::Store| (0..store.tables.len()).map(|table| (store.clone(), table)).collect::<Vec<_>>();
     let guests: Vec<_> = bench.data.stores.iter().flat_map(tables).collect();
     for (seats, orders) in [(guests, 1), (tables(&bench.data.board), BOARD_ORDERS)] {
-        let plan = Plan::all(8, seats.len() as u64 * orders);
-        let outcome = drive(bench.service.address, plan, 201, |number, request| {
+        let plan = Plan::all(seats.len() as u64 * orders);
+        let outcome = drive(&mut connect(bench.service.address, 8)?, plan, 201, |number, request| {
             let random = &mut fastrand::Rng::new();
             let (store, table) = &seats[number as usize % seats.len()];
             let key = requests::key(random);
@@ -217,10 +222,11 @@ fn loads(bench: &Bench, targets: &mut Vec<Target>) -> Result<String, Trouble> {
     let steady = |name: &str, rate: f64, seconds: f64, expected: u16, write: &(dyn Fn(u64, &mut Vec<u8>) + Sync)| {
         let time = bench.effort.seconds(seconds);
         say(&format!("{name}: {rate} a second for {:.0} s.", time.as_secs_f64()));
+        let mut connections = connect(service.address, CONNECTIONS)?;
         if rate >= DASHBOARD_RATE {
-            drive(service.address, Plan::open(rate, CONNECTIONS, bench.effort.seconds(2.0)), expected, write)?;
+            drive(&mut connections, Plan::open(rate, bench.effort.seconds(2.0)), expected, write)?;
         }
-        bench.measure(service, Plan::open(rate, CONNECTIONS, time), expected, write)
+        bench.measure(service, &mut connections, Plan::open(rate, time), expected, write)
     };
     let lists = requests::menu_lists(&bench.data, |_| requests::MENUS.to_owned());
     let list = |number: u64, request: &mut Vec<u8>| request.extend_from_slice(&lists[number as usize % lists.len()]);
@@ -238,10 +244,11 @@ fn loads(bench: &Bench, targets: &mut Vec<Target>) -> Result<String, Trouble> {
         "menu list and order together: {MENU_RATE} and {ORDER_RATE} a second for {:.0} s.",
         time.as_secs_f64()
     ));
+    let [mut readers, mut writers] = [connect(service.address, CONNECTIONS)?, connect(service.address, CONNECTIONS)?];
     let meter = bench.meter(service)?;
     let (reads, writes) = thread::scope(|scope| {
-        let reads = scope.spawn(|| drive(service.address, Plan::open(MENU_RATE, CONNECTIONS, time), 200, list));
-        let writes = drive(service.address, Plan::open(ORDER_RATE, CONNECTIONS, time), 201, order);
+        let reads = scope.spawn(|| drive(&mut readers, Plan::open(MENU_RATE, time), 200, list));
+        let writes = drive(&mut writers, Plan::open(ORDER_RATE, time), 201, order);
         (reads.join(), writes)
     });
     let reads = reads.map_err(|_| "a thread of the load generator panicked")??;
