@@ -38,6 +38,23 @@ async fn another_origin_is_told_nothing() {
 }
 
 #[tokio::test]
+async fn caches_keep_answers_apart_by_origin() {
+    let app = service().await;
+
+    for (path, others) in [("/health/live", vec![]), ("/docs", vec!["accept-encoding"]), ("/nowhere", vec![])] {
+        let same_site = app.get(path).send().await;
+        let vary: Vec<_> = same_site.headers.get_all("vary").iter().map(|value| value.to_str().unwrap()).collect();
+        assert_eq!(vary, [others.clone(), vec!["origin"]].concat(), "{path}");
+        assert_eq!(same_site.header("access-control-expose-headers"), None);
+
+        let other_site = app.get(path).header("origin", "http://localhost:3000").send().await;
+        let vary: Vec<_> = other_site.headers.get_all("vary").iter().map(|value| value.to_str().unwrap()).collect();
+        assert!(vary.concat().contains("origin"), "{path}: {vary:?}");
+        assert!(others.iter().all(|other| vary.contains(other)), "{path}: {vary:?}");
+    }
+}
+
+#[tokio::test]
 async fn errors_can_be_read_across_origins_too() {
     let app = service_with(Options::default().set("RATE_LIMIT_PER_MINUTE", "1")).await;
     let ask = || app.get("/api/admin/dashboard").header("origin", "http://localhost:3001").send();

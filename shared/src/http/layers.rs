@@ -5,18 +5,20 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
-use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, ORIGIN, RETRY_AFTER, VARY};
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
-use futures_util::FutureExt;
-use tower::Service;
+use futures_util::future::{Either, MapOk};
+use futures_util::{FutureExt, TryFutureExt};
 use tower::layer::layer_fn;
-use tower_http::cors::CorsLayer;
+use tower::{Layer, Service};
+use tower_http::cors::{Cors, CorsLayer};
 use tracing::{Instrument, field};
 
 use super::address::client_address;
@@ -43,10 +45,10 @@ pub const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The layers are one to axum: each of its own would cost every request another copy of all that is inside it.
 pub fn service(routes: Routes, app: App) -> Router {
     let (router, _) = routes.split_for_parts();
-    let (answering, admitting, cors) = (app.clone(), app.clone(), cors(&app));
+    let (answering, admitting, cors) = (app.clone(), app.clone(), Arc::new(cors(&app)));
     let layers = (
         layer_fn(move |inner| Answering { app: answering.clone(), inner }),
-        cors,
+        layer_fn(move |inner| CrossOrigin { cors: cors.clone(), inner }),
         layer_fn(move |inner| Admitting { app: admitting.clone(), inner }),
         DefaultBodyLimit::max(LARGEST_BODY),
     );
@@ -112,6 +114,40 @@ where
             Ok(response)
         })
     }
+}
+
+/// Tells browsers which other sites may read the answer.
+///
+/// A request without `Origin` comes from no other site: caches learn that the answer would differ, and the rest is spared.
+#[derive(Clone)]
+struct CrossOrigin<S> {
+    cors: Arc<CorsLayer>,
+    inner: S,
+}
+
+impl<S> Service<Request> for CrossOrigin<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Either<MapOk<S::Future, fn(Response) -> Response>, <Cors<S> as Service<Request>>::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        match request.headers().get(ORIGIN) {
+            Some(_) => Either::Right(self.cors.layer(self.inner.clone()).call(request)),
+            None => Either::Left(self.inner.call(request).map_ok(vary_by_origin)),
+        }
+    }
+}
+
+fn vary_by_origin(mut response: Response) -> Response {
+    response.headers_mut().append(VARY, HeaderValue::from_static("origin"));
+    response
 }
 
 /// Lets the request in if its caller is within its limit, and sees that there is an answer in time, also when the handler
