@@ -6,7 +6,7 @@ SHELL := bash
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 LOCAL := cargo run --quiet --package local --bin table-order-local --
-WITH_POSTGRES := $(TARGET)/debug/with-postgres
+WITH_SERVICES := $(TARGET)/debug/with-services
 VENV := $(CURDIR)/.venv
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(TARGET)/tools/bin/cargo-deny
@@ -19,7 +19,7 @@ COVERAGE := 80
 NOT_COUNTED := --ignore-filename-regex '/shared/src/testing/'
 # Checks every query against PostgreSQL as it compiles, and writes what it learnt to a folder.
 LEARN_QUERIES := env SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$(TARGET)/queries \
-	$(WITH_POSTGRES) cargo check --quiet --package shared --all-features
+	$(WITH_SERVICES) --only postgres cargo check --quiet --package shared --all-features
 
 ##@ Every day
 
@@ -32,9 +32,9 @@ run: ## start the service in one process, on port 8000 (PORT=…)
 	@cargo run --package local --bin table-order-local -- run
 
 .PHONY: test
-test: $(WITH_POSTGRES) ## run every test, on a PostgreSQL of their own
+test: $(WITH_SERVICES) ## run every test, on servers of their own
 	@status=0; \
-	$(WITH_POSTGRES) cargo test --workspace --all-features --no-fail-fast 2>&1 | tee $(TARGET)/test.log || status=$$?; \
+	$(WITH_SERVICES) cargo test --workspace --all-features --no-fail-fast 2>&1 | tee $(TARGET)/test.log || status=$$?; \
 	awk '/^test result:/ {passed += $$4; failed += $$6; ignored += $$8} \
 		END {printf "\n%d passed, %d failed, %d skipped\n", passed, failed, ignored}' $(TARGET)/test.log; \
 	exit $$status
@@ -101,9 +101,9 @@ docs-assets: ## renew Swagger UI and ReDoc from npm
 ##@ Now and then
 
 .PHONY: fuzz
-fuzz: $(VENV)/bin/schemathesis $(WITH_POSTGRES) ## try 10,000 requests that nobody thought of (SEED=…)
+fuzz: $(VENV)/bin/schemathesis $(WITH_SERVICES) ## try 10,000 requests that nobody thought of (SEED=…)
 	@cargo build --quiet --package local
-	@$(WITH_POSTGRES) $(VENV)/bin/python tests/fuzz/run.py $(if $(SEED),--seed $(SEED))
+	@$(WITH_SERVICES) --only postgres $(VENV)/bin/python tests/fuzz/run.py $(if $(SEED),--seed $(SEED))
 
 .PHONY: keys
 keys: ## make the keys that tokens are signed with
@@ -143,26 +143,26 @@ bench: ## measure speed and write docs/PERFORMANCE.md (QUICK=1: a minute, and on
 	@$(TARGET)/release/bench
 
 .PHONY: coverage
-coverage: $(WITH_POSTGRES) $(CARGO_LLVM_COV) ## the share of lines that tests run, by crate, and target/coverage
+coverage: $(WITH_SERVICES) $(CARGO_LLVM_COV) ## the share of lines that tests run, by crate, and target/coverage
 	@rustup component list --installed | grep --quiet '^llvm-tools' || rustup component add llvm-tools
 	@mkdir -p $(TARGET)/coverage
-	@$(WITH_POSTGRES) $(LLVM_COV) test --workspace --all-features --no-report
+	@$(WITH_SERVICES) $(LLVM_COV) test --workspace --all-features --no-report
 	@$(LLVM_COV) report --html --output-dir $(TARGET)/coverage $(NOT_COUNTED)
 	@$(LLVM_COV) report --lcov --output-path $(TARGET)/coverage/lcov.info $(NOT_COUNTED)
 	@awk -v root=$(CURDIR)/ -v minimum=$(COVERAGE) -f tests/coverage.awk $(TARGET)/coverage/lcov.info
 	@echo "Line by line: $(TARGET)/coverage/html/index.html" >&2
 
 .PHONY: learn-queries
-learn-queries: $(WITH_POSTGRES)
+learn-queries: $(WITH_SERVICES)
 	@echo "Checking the queries against PostgreSQL." >&2
 	@rm -rf $(TARGET)/queries && mkdir -p $(TARGET)/queries
 	@touch shared/src/lib.rs
 	@$(LEARN_QUERIES)
 
 # Knows nothing of the service, so it can be built while the service's queries are being changed.
-.PHONY: $(WITH_POSTGRES)
-$(WITH_POSTGRES):
-	@cargo build --package private-postgres
+.PHONY: $(WITH_SERVICES)
+$(WITH_SERVICES):
+	@cargo build --package private-services
 
 $(CARGO_LLVM_COV):
 	@echo "Building cargo-llvm-cov $(CARGO_LLVM_COV_VERSION), once." >&2

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use private_postgres::{Durability, Server};
+use private_services::postgres::{Durability, Server};
 use secrecy::ExposeSecret;
 use shared::config::Config;
 use shared::db::{self, MIGRATIONS};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::OnceLock;
 
-use private_postgres::packages::{Packages, on_path};
+use private_services::packages::{Packages, on_path};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use thirtyfour::common::log::LoggingPrefsLogLevel::All;

@@ -1,4 +1,4 @@
-//! A database for one test, copied from the migrated one that `with-postgres` made.
+//! A database for one test, copied from the migrated one that `with-services` made.
 
 use std::env;
 use std::str::FromStr;
@@ -20,7 +20,7 @@ impl TestDatabase {
     /// A copy of the migrated database.
     pub async fn create() -> Self {
         let url = env::var("DATABASE_URL")
-            .expect("tests need PostgreSQL: run `make test`, or `target/debug/with-postgres cargo test …`");
+            .expect("tests need PostgreSQL: run `make test`, or `target/debug/with-services cargo test …`");
         let template = PgConnectOptions::from_str(&url).unwrap().get_database().unwrap().to_owned();
         let database = Self { name: format!("test_{}", Uuid::from_bytes(crate::clock::random()).simple()), url };
         database.administer(&format!("create database {} template {template}", database.name)).await;

@@ -10,7 +10,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use private_postgres::Programs;
+use private_services::postgres::Programs;
 use uuid::Uuid;
 
 use crate::Trouble;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use private_postgres::{Durability, Server};
+use private_services::postgres::{Durability, Server};
 use sqlx::{Connection, PgConnection};
 
 use crate::Trouble;

@@ -1,11 +1,13 @@
 //! What must be on this machine before something can run: found, or installed from Debian where that is allowed.
 
 use std::env;
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::{Trouble, trouble};
+use crate::{Trouble, say, trouble};
+
+/// Where Homebrew keeps what belongs to a formula, by its name.
+pub(crate) const HOMEBREW: [&str; 3] = ["/opt/homebrew/opt", "/usr/local/opt", "/home/linuxbrew/.linuxbrew/opt"];
 
 /// Programs that come together.
 #[derive(Clone, Copy, Debug)]
@@ -67,19 +69,17 @@ fn apt_get() -> Option<impl FnMut() -> Command> {
         return None;
     }
     Some(move || {
-        let mut command = Command::new(if root { "apt-get" } else { "sudo" });
+        // By `env`, because `sudo` passes on none of ours.
+        let mut command = Command::new(if root { "env" } else { "sudo" });
         if !root {
-            command.args(["-n", "apt-get"]);
+            command.args(["-n", "env"]);
         }
+        // Debian starts the service of a package that it installs. Where there is no systemd, it does not in runlevel 1.
+        command.args(["DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get"]);
         // Another installation under way is waited for.
-        command.args(["-o", "DPkg::Lock::Timeout=120"]).env("DEBIAN_FRONTEND", "noninteractive");
+        command.args(["-o", "DPkg::Lock::Timeout=120"]);
         command
     })
-}
-
-/// Past the test harness, too, which keeps what is printed to itself.
-fn say(what: &str) {
-    let _ = writeln!(io::stderr(), "{what}");
 }
 
 #[cfg(test)]

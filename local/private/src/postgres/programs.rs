@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Trouble;
-use crate::packages::Packages;
+use crate::packages::{HOMEBREW, Packages};
 
 /// The oldest version that knows all the SQL of the service.
 const OLDEST: u32 = 15;
@@ -30,7 +30,7 @@ impl Programs {
     fn all() -> Vec<Self> {
         let on_path = env::var_os("PATH").map(|path| env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
         let debian = children("/usr/lib/postgresql").into_iter().map(|version| version.join("bin"));
-        let homebrew = ["/opt/homebrew/opt", "/usr/local/opt", "/home/linuxbrew/.linuxbrew/opt"]
+        let homebrew = HOMEBREW
             .into_iter()
             .flat_map(children)
             .filter(|formula| formula.file_name().is_some_and(|name| name.to_string_lossy().starts_with("postgresql")))

@@ -1,13 +1,19 @@
-//! A PostgreSQL server of one's own: found or installed, started on a free port, stopped without a trace.
+//! Servers of one's own: found or installed, started on free ports, stopped without a trace.
 //!
 //! It knows nothing of the service, so that it can be built and run while the service's queries are being changed.
 
+mod folder;
 pub mod packages;
-mod programs;
-mod server;
+pub mod postgres;
+mod process;
+pub mod rabbitmq;
+pub mod redis;
+mod run;
+mod user;
 
-pub use programs::Programs;
-pub use server::{Durability, Server};
+use std::io::{self, Write};
+
+pub use run::Run;
 
 /// What went wrong, as one sentence that says what to do next.
 #[derive(Debug)]
@@ -23,4 +29,9 @@ impl std::error::Error for Trouble {}
 
 pub(crate) fn trouble(what: impl std::fmt::Display) -> impl FnOnce(std::io::Error) -> Trouble {
     move |error| Trouble(format!("{what}: {error}"))
+}
+
+/// Past the test harness, too, which keeps what is printed to itself.
+pub(crate) fn say(what: &str) {
+    let _ = writeln!(io::stderr(), "{what}");
 }

@@ -1,0 +1,7 @@
+//! PostgreSQL.
+
+mod programs;
+mod server;
+
+pub use programs::Programs;
+pub use server::{Durability, Server};
