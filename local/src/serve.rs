@@ -45,7 +45,7 @@ pub async fn serve(
     let nudged = Arc::new(Notify::new());
     let cache = Cache::Local(LocalCache::default());
     // A feed of its own for each start: whoever comes back is told to load again.
-    let feed = Feed::new(&Uuid::from_bytes(clock::random()).simple().to_string());
+    let feed = Feed::local(&Uuid::from_bytes(clock::random()).simple().to_string());
     let streams = Streams::new(feed.clone(), stopped.clone());
     let relay = LocalRelay { db: db.clone(), feed, cache: cache.clone(), clock: clock.clone() };
     let app = App::new(Parts {
@@ -54,12 +54,13 @@ pub async fn serve(
         tokens,
         passwords: Passwords::new(passwords::COST),
         owners: Owners::default(),
-        limiter: Limiter::new(config.rate_limit_per_minute),
-        login_throttle: LoginThrottle::default(),
+        limiter: Limiter::new(config.rate_limit_per_minute, None),
+        login_throttle: LoginThrottle::new(None),
         tickets: Tickets::Local(LocalTickets::default()),
         cache,
         bus: Bus::Local(nudged.clone()),
         health: HealthCheck::default(),
+        redis: None,
         metrics: metrics.clone(),
         config,
     });

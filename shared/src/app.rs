@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::events::relay::Bus;
 use crate::health::HealthCheck;
 use crate::limiter::Limiter;
+use crate::redis::Redis;
 use crate::telemetry::metrics::Metrics;
 
 /// The parts, shared by all requests of a process.
@@ -30,6 +31,8 @@ pub struct Parts {
     pub clock: Clock,
     /// PostgreSQL.
     pub db: PgPool,
+    /// Redis; without it everything it would keep is in this process.
+    pub redis: Option<Redis>,
     /// Checks and, in `auth`, signs tokens.
     pub tokens: Tokens,
     /// Hashes and checks passwords.

@@ -1,24 +1,32 @@
 //! Cache-aside for what is read far more often than it changes: JSON bodies, for five minutes, dropped after a change.
 //!
-//! A slow reader cannot put an old value back: each entity of a store has a generation that every drop raises, and a
+//! A slow reader cannot put an old value back: each entity of a store has a generation that every drop changes, and a
 //! value counts only under the generation that was current before it was read.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use axum::body::Bytes;
 use chrono::TimeDelta;
 use lru::LruCache;
+use redis::{AsyncCommands, Script};
 use serde::Serialize;
 
+use crate::clock;
 use crate::domain::{StoreId, Timestamp};
 use crate::error::Result;
+use crate::redis::{Redis, Unavailable};
 
 /// How long a value is good for.
 pub const LIFE: TimeDelta = TimeDelta::minutes(5);
 /// Values kept by one process; the least recently used is forgotten first.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
+/// How long Redis remembers a generation, in seconds: longer than any value lives.
+const GENERATION_LIFE: u64 = 24 * 60 * 60;
+
+static FILL: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/fill.lua")));
 
 /// What is cached, each dropped as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,13 +39,24 @@ pub enum Entity {
     OrderHistory,
 }
 
+impl Entity {
+    /// Its part of a key.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Categories => "categories",
+            Self::Menus => "menus",
+            Self::OrderHistory => "order_history",
+        }
+    }
+}
+
 /// The cache.
 #[derive(Clone, Debug)]
 pub enum Cache {
     /// In this process, which is then the only one.
     Local(LocalCache),
-    /// Nothing is cached: every read goes to the database.
-    Off,
+    /// In Redis, for all processes. While it does not answer, every read goes to the database.
+    Redis(Redis),
 }
 
 /// Values kept in this process.
@@ -62,8 +81,8 @@ struct Kept {
 pub struct Found {
     /// The value, if it is there and still good.
     pub body: Option<Bytes>,
-    /// What to fill a missing value under.
-    pub generation: u64,
+    /// What to fill a missing value under. `None` when that cannot be told: it is not to be filled.
+    pub generation: Option<u64>,
 }
 
 impl Default for LocalCache {
@@ -87,7 +106,9 @@ impl Cache {
         }
         // Boxed, or every request would carry the room it takes.
         let body = Bytes::from(serde_json::to_vec(&Box::pin(load()).await?)?);
-        self.fill(store_id, entity, id, found.generation, body.clone(), now).await;
+        if let Some(generation) = found.generation {
+            self.fill(store_id, entity, id, generation, body.clone(), now).await;
+        }
         Ok(body)
     }
 
@@ -99,9 +120,15 @@ impl Cache {
                 let generation = values.generations.get(&(store_id, entity)).copied().unwrap_or(0);
                 let kept = values.kept.get(&(store_id, entity, id.to_owned()));
                 let good = kept.filter(|kept| kept.generation == generation && now < kept.until);
-                Found { body: good.map(|kept| kept.body.clone()), generation }
+                Found { body: good.map(|kept| kept.body.clone()), generation: Some(generation) }
             }
-            Self::Off => Found { body: None, generation: 0 },
+            Self::Redis(redis) => {
+                let keys = [generation_key(store_id, entity), value_key(store_id, entity, id)];
+                let found = redis.ask(async |redis| redis.mget::<_, (Option<u64>, Option<Bytes>)>(&keys).await).await;
+                let Ok((generation, value)) = found else { return Found { body: None, generation: None } };
+                let body = generation.zip(value).and_then(|(generation, value)| value_of(generation, value));
+                Found { body, generation: Some(generation.unwrap_or(0)) }
+            }
         }
     }
 
@@ -121,64 +148,53 @@ impl Cache {
                 let kept = Kept { body, generation, until: now + LIFE };
                 cache.lock().kept.put((store_id, entity, id.to_owned()), kept);
             }
-            Self::Off => {}
+            Self::Redis(redis) => {
+                let mut fill = FILL.key(generation_key(store_id, entity));
+                fill.key(value_key(store_id, entity, id)).arg(generation).arg(&*body).arg(LIFE.num_seconds());
+                fill.arg(new_generation()).arg(GENERATION_LIFE);
+                // The next reader tries again.
+                let _ = redis.ask(async |redis| fill.invoke_async::<()>(redis).await).await;
+            }
         }
     }
 
     /// Drop everything cached of an entity of a store, after its change was committed.
-    pub async fn drop_all(&self, store_id: StoreId, entity: Entity) {
+    ///
+    /// # Errors
+    /// When Redis does not answer. The change's event makes good for it when it arrives.
+    pub async fn drop_all(&self, store_id: StoreId, entity: Entity) -> Result<(), Unavailable> {
         match self {
             Self::Local(cache) => *cache.lock().generations.entry((store_id, entity)).or_default() += 1,
-            Self::Off => {}
+            Self::Redis(redis) => {
+                let (key, generation) = (generation_key(store_id, entity), new_generation());
+                redis.ask(async |redis| redis.set_ex::<_, _, ()>(key, generation, GENERATION_LIFE).await).await?;
+            }
         }
+        Ok(())
     }
+}
+
+fn generation_key(store_id: StoreId, entity: Entity) -> String {
+    format!("{{{store_id}}}:{}:generation", entity.as_str())
+}
+
+fn value_key(store_id: StoreId, entity: Entity, id: &str) -> String {
+    format!("{{{store_id}}}:{}:{id}", entity.as_str())
+}
+
+/// A generation that has not been before. Never 0, which stands for none.
+fn new_generation() -> u64 {
+    u64::from_ne_bytes(clock::random()) | 1
+}
+
+/// The body in what Redis keeps, `<generation>\n<body>`, if it is of this generation.
+fn value_of(generation: u64, value: Bytes) -> Option<Bytes> {
+    let end = value.iter().position(|&byte| byte == b'\n')?;
+    (value[..end] == *generation.to_string().as_bytes()).then(|| value.slice(end + 1..))
 }
 
 impl LocalCache {
     fn lock(&self) -> std::sync::MutexGuard<'_, Values> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const STORE: StoreId = StoreId(uuid::Uuid::nil());
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_millis(seconds * 1_000).unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_value_is_good_for_five_minutes() {
-        let cache = Cache::Local(LocalCache::default());
-        let read =
-            async |value: u32, now| cache.body((STORE, Entity::Menus, "all"), now, async || Ok(value)).await.unwrap();
-        assert_eq!(read(1, at(0)).await, "1");
-        assert_eq!(read(2, at(299)).await, "1");
-        assert_eq!(read(3, at(300)).await, "3");
-    }
-
-    #[tokio::test]
-    async fn a_slow_reader_cannot_put_an_old_value_back() {
-        let cache = Cache::Local(LocalCache::default());
-        let slow = cache.look_up(STORE, Entity::Menus, "all", at(0)).await;
-        cache.drop_all(STORE, Entity::Menus).await;
-        cache.fill(STORE, Entity::Menus, "all", slow.generation, "old".into(), at(0)).await;
-        assert_eq!(cache.look_up(STORE, Entity::Menus, "all", at(0)).await.body, None);
-    }
-
-    #[tokio::test]
-    async fn a_drop_leaves_other_stores_and_entities_alone() {
-        let cache = Cache::Local(LocalCache::default());
-        let other = StoreId(uuid::Uuid::max());
-        for (store, entity) in [(STORE, Entity::Menus), (STORE, Entity::Categories), (other, Entity::Menus)] {
-            cache.fill(store, entity, "all", 0, "x".into(), at(0)).await;
-        }
-        cache.drop_all(STORE, Entity::Menus).await;
-        assert!(cache.look_up(STORE, Entity::Menus, "all", at(0)).await.body.is_none());
-        assert!(cache.look_up(STORE, Entity::Categories, "all", at(0)).await.body.is_some());
-        assert!(cache.look_up(other, Entity::Menus, "all", at(0)).await.body.is_some());
     }
 }

@@ -39,6 +39,11 @@ pub const VARIABLES: &[Variable] = &[
         "PostgreSQL, as postgres://user:password@host:5432/name; without it `make run` starts its own",
     ),
     variable(
+        "REDIS_URL",
+        None,
+        "Redis, as redis://:password@host:6379, with TLS as rediss://…; `make run` does without",
+    ),
+    variable(
         "JWT_PRIVATE_KEY_PATH",
         Some("keys/private.pem"),
         "RSA key that signs tokens (PKCS#8 PEM); only `auth` reads it",
@@ -111,6 +116,8 @@ pub struct Config {
     pub port: u16,
     /// PostgreSQL, with its password.
     pub database_url: Option<SecretString>,
+    /// Redis, with its password.
+    pub redis_url: Option<SecretString>,
     /// The key that signs tokens.
     pub jwt_private_key_path: PathBuf,
     /// The keys that tokens are checked with.
@@ -171,6 +178,10 @@ impl Config {
             let known = text.starts_with("postgres://") || text.starts_with("postgresql://");
             if known { Ok(SecretString::from(text)) } else { Err("must begin with postgres://") }
         });
+        let redis_url = read.optional("REDIS_URL", |text| {
+            let known = text.starts_with("redis://") || text.starts_with("rediss://");
+            if known { Ok(SecretString::from(text)) } else { Err("must begin with redis:// or rediss://") }
+        });
         let jwt_private_key_path = read.parse("JWT_PRIVATE_KEY_PATH", |text| Ok(PathBuf::from(text)));
         let jwt_public_key_path = read.parse("JWT_PUBLIC_KEY_PATH", |text| Ok(PathBuf::from(text)));
         let jwt_public_keys = read.optional("JWT_PUBLIC_KEYS", |text| Ok(text.to_owned()));
@@ -199,6 +210,7 @@ impl Config {
                 host: host?,
                 port: port?,
                 database_url: database_url?,
+                redis_url: redis_url?,
                 jwt_private_key_path: jwt_private_key_path?,
                 jwt_public_key_path: jwt_public_key_path?,
                 jwt_public_keys: jwt_public_keys?,

@@ -5,10 +5,10 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::cache::Cache;
 use crate::db;
 use crate::domain::Timestamp;
 use crate::events::relay::Bus;
@@ -19,6 +19,8 @@ const OK: &str = "ok";
 const IN_PROCESS: &str = "in_process";
 /// What a check says of a part that this process does without.
 const NOT_CONFIGURED: &str = "not configured";
+/// What a check says that took too long.
+const LATE: &str = "no answer within 1 s";
 /// How long a check may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long an answer is good for.
@@ -69,19 +71,7 @@ impl HealthCheck {
         {
             return health.clone();
         }
-        let database = match tokio::time::timeout(PATIENCE, db::ping(&app.db)).await {
-            Ok(Ok(_)) => OK,
-            // The reason names neither address nor credential.
-            Ok(Err(error)) => {
-                tracing::warn!(exception = %error, "the database does not answer");
-                "unreachable"
-            }
-            Err(_) => "no answer within 1 s",
-        };
-        let redis = match app.cache {
-            Cache::Local(_) => IN_PROCESS,
-            Cache::Off => NOT_CONFIGURED,
-        };
+        let (database, redis) = tokio::join!(database(app), redis(app));
         let rabbitmq = match app.bus {
             Bus::Local(_) => IN_PROCESS,
             Bus::Off => NOT_CONFIGURED,
@@ -93,5 +83,30 @@ impl HealthCheck {
         };
         *last = Some((now, health.clone()));
         health
+    }
+}
+
+// The reasons name neither address nor credential.
+
+async fn database(app: &App) -> &'static str {
+    match timeout(PATIENCE, db::ping(&app.db)).await {
+        Ok(Ok(_)) => OK,
+        Ok(Err(error)) => {
+            tracing::warn!(exception = %error, "the database does not answer");
+            "unreachable"
+        }
+        Err(_) => LATE,
+    }
+}
+
+async fn redis(app: &App) -> &'static str {
+    let Some(redis) = &app.redis else { return IN_PROCESS };
+    match timeout(PATIENCE, redis.ping()).await {
+        Ok(Ok(())) => OK,
+        Ok(Err(error)) => {
+            tracing::warn!(exception = %error, "Redis does not answer");
+            "unreachable"
+        }
+        Err(_) => LATE,
     }
 }

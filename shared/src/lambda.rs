@@ -16,6 +16,7 @@ use crate::events::relay::Bus;
 use crate::health::HealthCheck;
 use crate::http::{Routes, layers};
 use crate::limiter::Limiter;
+use crate::redis::{Patience, Redis};
 use crate::telemetry;
 use crate::telemetry::metrics::Metrics;
 
@@ -35,25 +36,28 @@ async fn run(routes: fn() -> Routes, sign: bool) -> Result<(), lambda_http::Erro
     lambda_http::run(layers::service(routes(), app(config, sign)?)).await
 }
 
-/// An app that connects to PostgreSQL when it is first needed.
-///
-/// No environment sees what another counts or caches: each limits by itself, nothing is cached, and stream tickets, which
-/// another process would have to read, are refused.
+/// An app that connects to PostgreSQL and Redis when they are first needed.
 fn app(config: Config, sign: bool) -> Result<App, lambda_http::Error> {
-    let url = config.database_url.as_ref().ok_or("DATABASE_URL is missing")?.expose_secret();
-    let db = db::connect(db::connect_options(url)?, PoolSize::LAMBDA);
+    let (Some(database_url), Some(redis_url)) = (&config.database_url, &config.redis_url) else {
+        let wanted = [("DATABASE_URL", &config.database_url), ("REDIS_URL", &config.redis_url)];
+        let missing: Vec<_> = wanted.iter().filter(|(_, url)| url.is_none()).map(|(name, _)| *name).collect();
+        return Err(format!("the configuration is wrong, missing: {}", missing.join(", ")).into());
+    };
+    let db = db::connect(db::connect_options(database_url.expose_secret())?, PoolSize::LAMBDA);
+    let redis = Redis::open(redis_url, Patience::REQUEST)?;
     Ok(App::new(Parts {
         clock: Clock::system(),
         db,
         tokens: Tokens::from_config(&config, sign)?,
         passwords: Passwords::new(passwords::COST),
         owners: Owners::default(),
-        limiter: Limiter::new(config.rate_limit_per_minute),
-        login_throttle: LoginThrottle::default(),
-        tickets: Tickets::Unavailable,
-        cache: Cache::Off,
+        limiter: Limiter::new(config.rate_limit_per_minute, Some(redis.clone())),
+        login_throttle: LoginThrottle::new(Some(redis.clone())),
+        tickets: Tickets::Redis(redis.clone()),
+        cache: Cache::Redis(redis.clone()),
         bus: Bus::Off,
         health: HealthCheck::default(),
+        redis: Some(redis),
         metrics: Metrics::off(),
         config,
     }))

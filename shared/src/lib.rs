@@ -1,8 +1,8 @@
 //! Everything that two pieces of the table-order service share.
 //!
-//! From the ground up: [`domain`] holds the pure rules, [`db`] the data access, [`auth`] who is calling, [`events`] how
-//! news travels, [`http`] how requests are read and answered, and [`app`] ties them together. `domain` knows nothing above
-//! it, and nothing here knows a function.
+//! From the ground up: [`domain`] holds the pure rules, [`db`] the data access, [`redis`] what all processes share besides,
+//! [`auth`] who is calling, [`events`] how news travels, [`http`] how requests are read and answered, and [`app`] ties them
+//! together. `domain` knows nothing above it, and nothing here knows a function.
 
 pub mod app;
 pub mod auth;
@@ -17,6 +17,7 @@ pub mod health;
 pub mod http;
 pub mod lambda;
 pub mod limiter;
+pub mod redis;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -11,9 +11,8 @@ use futures_util::stream::unfold;
 use shared::auth::tokens::Claims;
 use shared::domain::TableId;
 use shared::domain::account::Role;
-use shared::events::feed::{Entry, MOST_BEHIND, for_guest};
+use shared::events::feed::{Entry, Live, MOST_BEHIND, Position, Signal, for_guest};
 use shared::{App, Code, Result};
-use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -29,7 +28,7 @@ const RETRY_MS: u32 = 3_000;
 struct Connection {
     /// What is to be sent before anything live: the opening, and what was missed.
     waiting: VecDeque<Bytes>,
-    live: broadcast::Receiver<Arc<Entry>>,
+    live: Live,
     /// The caller's table, if it is a guest.
     table_id: Option<TableId>,
     heartbeat: Interval,
@@ -57,7 +56,7 @@ pub(crate) async fn frames(
     let table_id = if claims.role == Role::Table { claims.table_id } else { None };
     let life = Duration::from_secs((claims.exp - now.as_seconds()).try_into().unwrap_or(0));
     let (registration, closed) = streams.register(claims);
-    let subscription = streams.0.feed.subscribe(store_id, left_at.as_deref(), now).await;
+    let subscription = streams.0.feed.subscribe(store_id, left_at.as_deref(), now).await?;
 
     let mut waiting = VecDeque::new();
     match subscription.missed {
@@ -75,7 +74,7 @@ pub(crate) async fn frames(
         }
         Err(_) => {
             waiting.push_back(opening(&subscription.position.to_string()));
-            waiting.push_back(Bytes::from_static(b"event: resync\ndata: {}\n\n"));
+            waiting.push_back(resync(&subscription.position));
         }
     }
     let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
@@ -102,6 +101,11 @@ fn opening(position: &str) -> Bytes {
     format!("retry: {RETRY_MS}\nid: {position}\nevent: ready\ndata: {{}}\n\n").into()
 }
 
+/// The order to load again. The feed goes on from here.
+fn resync(position: &Position) -> Bytes {
+    format!("id: {position}\nevent: resync\ndata: {{}}\n\n").into()
+}
+
 impl Connection {
     /// The next frame, or `None` at the end of the stream.
     async fn next(&mut self) -> Option<Bytes> {
@@ -119,12 +123,16 @@ impl Connection {
                     self.ended = true;
                     return Some(Bytes::from_static(b"event: token_expired\ndata: {}\n\n"));
                 }
-                received = self.live.recv() => match received {
-                    Ok(entry) if self.may_see(&entry) => {
+                received = self.live.next() => match received {
+                    Ok(Signal::Event(entry)) if self.may_see(&entry) => {
                         self.heartbeat.reset();
                         return Some(entry.frame.clone());
                     }
-                    Ok(_) => {}
+                    Ok(Signal::Event(_)) => {}
+                    Ok(Signal::Resync(position)) => {
+                        self.heartbeat.reset();
+                        return Some(resync(&position));
+                    }
                     Err(RecvError::Lagged(_)) => {
                         self.ended = true;
                         self.too_slow = true;
@@ -148,7 +156,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         // A reader that has stopped altogether is found out here, once its socket's write time-out has ended it.
-        if self.too_slow || self.live.len() > MOST_BEHIND {
+        if self.too_slow || self.live.behind() > MOST_BEHIND {
             self.streams.count_slow_reader();
         }
     }

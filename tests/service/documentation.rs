@@ -20,7 +20,7 @@ fn document() -> Value {
 }
 
 fn routes() -> OpenApi {
-    local::routes(Streams::new(Feed::new("routes"), CancellationToken::new())).into_openapi()
+    local::routes(Streams::new(Feed::local("routes"), CancellationToken::new())).into_openapi()
 }
 
 /// Every operation, by `GET /path`.

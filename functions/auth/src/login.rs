@@ -22,14 +22,14 @@ pub(crate) async fn check_password(
     hash: Option<String>,
 ) -> Result<()> {
     let role = account.role;
-    let mut attempt = app.login_throttle.begin(account, address, app.clock.now())?;
+    let mut attempt = app.login_throttle.begin(account, address, app.clock.now()).await?;
     let turn = app.passwords.turn().await?;
-    attempt.judge(app.clock.now())?;
+    attempt.judge(app.clock.now()).await?;
     let verdict = turn.verify(password, hash).await;
     match &verdict {
-        Ok(()) => attempt.right(),
+        Ok(()) => attempt.right().await,
         Err(error) if error.code == Code::InvalidCredentials => {
-            attempt.wrong(app.clock.now());
+            attempt.wrong(app.clock.now()).await;
             counter!(LOGIN_FAILURES_TOTAL, "role" => role.as_str()).increment(1);
             tracing::info!(%role, "a login was wrong");
         }

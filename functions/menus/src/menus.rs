@@ -286,7 +286,8 @@ pub(crate) async fn delete(State(app): State<App>, admin: StoreAdmin, Id(id): Id
     tx.commit().await?;
 
     // Archived orders lose the menu's id.
-    app.cache.drop_all(admin.store_id, Entity::OrderHistory).await;
+    // The event makes good for a drop that fails.
+    let _ = app.cache.drop_all(admin.store_id, Entity::OrderHistory).await;
     card_changed(&app, admin.store_id).await;
     Ok(NoContent)
 }

@@ -7,11 +7,13 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use lru::LruCache;
+use redis::AsyncCommands;
 
 use super::tokens::Claims;
 use crate::clock;
 use crate::domain::Timestamp;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Result};
+use crate::redis::Redis;
 
 /// How long a ticket is good for.
 pub const LIFE: TimeDelta = TimeDelta::seconds(30);
@@ -23,8 +25,8 @@ const REMEMBERED: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
 pub enum Tickets {
     /// Kept in this process, which also serves the streams.
     Local(LocalTickets),
-    /// This process has no way to hand a ticket to the process that serves the streams.
-    Unavailable,
+    /// Kept in Redis, for whichever process serves the stream.
+    Redis(Redis),
 }
 
 /// Tickets kept in this process.
@@ -47,17 +49,19 @@ impl Default for LocalTickets {
 impl Tickets {
     /// A ticket for whoever holds these claims.
     pub async fn issue(&self, claims: Arc<Claims>, now: Timestamp) -> Result<String> {
+        let ticket = URL_SAFE_NO_PAD.encode(clock::random::<32>());
         match self {
             Self::Local(LocalTickets(tickets)) => {
-                let ticket = URL_SAFE_NO_PAD.encode(clock::random::<32>());
-                tickets
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .put(ticket.clone(), Kept { claims, until: now + LIFE });
-                Ok(ticket)
+                let kept = Kept { claims, until: now + LIFE };
+                tickets.lock().unwrap_or_else(PoisonError::into_inner).put(ticket.clone(), kept);
             }
-            Self::Unavailable => Err(Error::unavailable("stream tickets are not configured")),
+            Self::Redis(redis) => {
+                let claims = serde_json::to_string(&*claims)?;
+                let life = LIFE.num_seconds().unsigned_abs();
+                redis.ask(async |redis| redis.set_ex::<_, _, ()>(key(&ticket), claims, life).await).await?;
+            }
         }
+        Ok(ticket)
     }
 
     /// The claims behind a ticket, which is then used up.
@@ -70,7 +74,15 @@ impl Tickets {
                     _ => Err(Code::InvalidToken.into()),
                 }
             }
-            Self::Unavailable => Err(Error::unavailable("stream tickets are not configured")),
+            Self::Redis(redis) => {
+                let kept: Option<String> = redis.ask(async |redis| redis.get_del(key(ticket)).await).await?;
+                let kept = kept.ok_or(Code::InvalidToken)?;
+                Ok(Arc::new(serde_json::from_str(&kept)?))
+            }
         }
     }
+}
+
+fn key(ticket: &str) -> String {
+    format!("ticket:{ticket}")
 }

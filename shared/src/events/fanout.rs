@@ -10,7 +10,7 @@ use crate::error::Result;
 ///
 /// The handler that made the change has dropped the cache already; this makes good a drop that failed. It comes first, so
 /// that whoever reacts to the event finds the new state.
-pub async fn apply(feed: &Feed, cache: &Cache, envelope: &Envelope, now: Timestamp) -> Result<()> {
+pub async fn apply(feed: &Feed, cache: &Cache, envelope: Envelope, now: Timestamp) -> Result<()> {
     let outdated: &[Entity] = match &envelope.event {
         // Archived orders lose the id of a menu that is deleted.
         Event::MenuChanged(change) if change.deleted => &[Entity::Categories, Entity::Menus, Entity::OrderHistory],
@@ -19,8 +19,8 @@ pub async fn apply(feed: &Feed, cache: &Cache, envelope: &Envelope, now: Timesta
         Event::OrderCreated { .. } | Event::OrderStatusChanged { .. } | Event::OrderDeleted(_) => &[],
     };
     for &entity in outdated {
-        cache.drop_all(envelope.store_id, entity).await;
+        cache.drop_all(envelope.store_id, entity).await?;
     }
-    feed.append(envelope, now).await?;
+    feed.append(&[envelope], now).await?;
     Ok(())
 }

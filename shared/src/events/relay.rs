@@ -118,7 +118,7 @@ impl LocalRelay {
 
     async fn publish(&self, payload: &str) -> Result<()> {
         let envelope: Envelope = serde_json::from_str(payload)?;
-        fanout::apply(&self.feed, &self.cache, &envelope, self.clock.now()).await
+        fanout::apply(&self.feed, &self.cache, envelope, self.clock.now()).await
     }
 }
 

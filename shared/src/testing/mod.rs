@@ -8,6 +8,7 @@ mod client;
 mod contract;
 mod database;
 mod fixtures;
+mod redis;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -40,6 +41,7 @@ use crate::limiter::Limiter;
 use crate::telemetry::metrics::Metrics;
 use crate::testing::contract::Contract;
 
+pub use self::redis::TestRedis;
 pub use client::{TestRequest, TestResponse};
 pub use contract::{check_event, check_sample};
 pub use database::TestDatabase;
@@ -147,7 +149,7 @@ impl TestApp {
         let variables = options.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         let config = Config::read(&variables.chain([("APP_ENV".to_owned(), "test".to_owned())]).collect()).unwrap();
         let pool = db::connect(database.options(), PoolSize { most: options.connections, ..PoolSize::local() });
-        let feed = Feed::new("test");
+        let feed = Feed::local("test");
         let cache = Cache::Local(LocalCache::default());
         let hands = clock.clone();
         let clock_handed_in = Clock::from_fn(move || hands.now());
@@ -161,12 +163,13 @@ impl TestApp {
             tokens: Tokens::new(published, Some(keys.private_pem.expose_secret())).unwrap(),
             passwords: Passwords::new(4),
             owners: Owners::default(),
-            limiter: Limiter::new(config.rate_limit_per_minute),
-            login_throttle: LoginThrottle::default(),
+            limiter: Limiter::new(config.rate_limit_per_minute, None),
+            login_throttle: LoginThrottle::new(None),
             tickets: Tickets::Local(LocalTickets::default()),
             cache,
             bus: Bus::Local(Arc::new(Notify::new())),
             health: HealthCheck::default(),
+            redis: None,
             metrics: options.metrics,
             config,
         });

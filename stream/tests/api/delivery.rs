@@ -68,8 +68,8 @@ async fn events_of_the_whole_card_count_once_each() {
     let card = given.envelope(Event::MenuChanged(MenuChanged::card()));
     let now = given.app.clock.now();
 
-    assert!(given.app.feed.append(&card, now).await.unwrap());
-    assert!(!given.app.feed.append(&card, now).await.unwrap());
+    assert_eq!(given.app.feed.append(std::slice::from_ref(&card), now).await.unwrap(), 1);
+    assert_eq!(given.app.feed.append(std::slice::from_ref(&card), now).await.unwrap(), 0);
 
     assert_eq!(board.event().await.id(), Some("test-1"));
     given.check_nothing_more(&mut board, "test-2").await;

@@ -126,7 +126,7 @@ impl Given {
 
     /// Put an event into the feed. Returns whether it was news.
     async fn append(&self, event: Event) -> bool {
-        self.app.feed.append(&self.envelope(event), self.app.clock.now()).await.unwrap()
+        self.app.feed.append(&[self.envelope(event)], self.app.clock.now()).await.unwrap() == 1
     }
 
     /// Put so many events into the feed that all of the store's streams show.

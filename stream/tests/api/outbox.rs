@@ -53,7 +53,7 @@ impl Given {
     /// Everything in the feed.
     async fn feed(&self) -> Vec<Frame> {
         let feed = self.app.feed.subscribe(self.store.id, Some("test-0"), self.app.clock.now()).await;
-        let entries = feed.missed.unwrap();
+        let entries = feed.unwrap().missed.unwrap();
         entries.iter().map(|entry| Frame(String::from_utf8(entry.frame.to_vec()).unwrap())).collect()
     }
 

@@ -18,7 +18,7 @@ async fn refuses_to_start_without_the_private_key_and_names_it() {
     // Kept, so that `make coverage` sees what the binary runs.
     command.env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "LLVM_PROFILE_FILE"));
     command.env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9").env("AWS_LAMBDA_FUNCTION_NAME", "auth");
-    command.env("DATABASE_URL", "postgres://u:p@127.0.0.1:9/d");
+    command.env("DATABASE_URL", "postgres://u:p@127.0.0.1:9/d").env("REDIS_URL", "redis://u:p@127.0.0.1:9");
     command.env("JWT_PUBLIC_KEY_PATH", &public).env("JWT_PRIVATE_KEY_PATH", &private);
 
     let output = command.kill_on_drop(true).output();

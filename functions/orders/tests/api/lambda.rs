@@ -105,6 +105,8 @@ async fn places_an_order_that_api_gateway_sends() {
         .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
         .env("APP_ENV", "production")
         .env("DATABASE_URL", given.app.database_url())
+        // Where nobody listens: accepting an order needs PostgreSQL and nothing else.
+        .env("REDIS_URL", "redis://127.0.0.1:9")
         .env("JWT_PUBLIC_KEY_PATH", &public_key)
         .stdout(std::process::Stdio::null())
         .kill_on_drop(true)
@@ -128,19 +130,21 @@ async fn places_an_order_that_api_gateway_sends() {
 
 #[tokio::test]
 async fn refuses_to_start_without_what_it_needs_and_names_it() {
-    let start = |name: &'static str, value: &'static str| {
+    let start = |variables: &[(&'static str, &'static str)]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_orders"));
         // Kept, so that `make coverage` sees what the binary runs.
         command.env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "LLVM_PROFILE_FILE"));
         command.env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9").env("AWS_LAMBDA_FUNCTION_NAME", "orders");
-        command.env(name, value).kill_on_drop(true).output()
+        command.envs(variables.iter().copied()).kill_on_drop(true).output()
     };
-    for (name, value, missing) in [
-        ("APP_ENV", "production", "DATABASE_URL"),
-        ("DATABASE_URL", "postgres://u:p@127.0.0.1:9/d", "keys/public.pem"),
-        ("LOG_LEVEL", "loud", "LOG_LEVEL"),
+    let (database, redis) = (("DATABASE_URL", "postgres://u:p@127.0.0.1:9/d"), ("REDIS_URL", "redis://127.0.0.1:9"));
+    for (variables, missing) in [
+        (&[][..], "missing: DATABASE_URL, REDIS_URL"),
+        (&[database], "missing: REDIS_URL"),
+        (&[database, redis], "keys/public.pem"),
+        (&[("LOG_LEVEL", "loud")], "LOG_LEVEL"),
     ] {
-        let output = tokio::time::timeout(Duration::from_secs(30), start(name, value)).await.unwrap().unwrap();
+        let output = tokio::time::timeout(Duration::from_secs(30), start(variables)).await.unwrap().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && said.contains(missing), "{said}");
     }

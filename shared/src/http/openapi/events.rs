@@ -49,7 +49,8 @@ pub(super) fn describe(content: &mut Value, schemas: &Map<String, Value>) -> Res
         show(event_type.routing_key(), event_type.description(), frame);
         data.insert(event_type.routing_key().to_owned(), schema);
     }
-    show("resync", "What was missed is lost: load everything again.", "event: resync\ndata: {}\n\n".to_owned());
+    let resync = format!("id: {position}\nevent: resync\ndata: {{}}\n\n");
+    show("resync", "What was missed is lost: load everything again. The stream goes on from this position.", resync);
     show(
         "token_expired",
         "The token's time is over. The stream ends.",

@@ -1,0 +1,98 @@
+//! What is left while Redis does not answer.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use secrecy::SecretString;
+use shared::Code;
+use shared::auth::login_throttle::{AccountName, LoginThrottle};
+use shared::auth::tickets::Tickets;
+use shared::auth::tokens::Claims;
+use shared::cache::{Cache, Entity};
+use shared::db::owners::Owner;
+use shared::domain::account::Role;
+use shared::events::feed::{Feed, RedisFeed};
+use shared::limiter::Limiter;
+use shared::redis::{Patience, Redis};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::{World, store};
+
+/// Where nobody listens.
+fn nowhere() -> Redis {
+    Redis::open(&SecretString::from("redis://127.0.0.1:9"), Patience::REQUEST).unwrap()
+}
+
+#[tokio::test]
+async fn requests_are_limited_by_each_process() {
+    let (world, limiter) = (World::local(), Limiter::new(3, Some(nowhere())));
+    for _ in 0..3 {
+        limiter.check("a", world.now).await.unwrap();
+    }
+    let refused = limiter.check("a", world.now).await.unwrap_err();
+    assert_eq!(refused.until - refused.now, TimeDelta::seconds(60));
+}
+
+#[tokio::test]
+async fn logins_are_never_unlimited() {
+    let (world, throttle) = (World::local(), LoginThrottle::new(Some(nowhere())));
+    let account = || AccountName { role: Role::SuperAdmin, store_id: None, name: "a".into() };
+    for _ in 0..5 {
+        throttle.begin(account(), None, world.now).await.unwrap().wrong(world.now).await;
+    }
+    throttle.begin(account(), None, world.now).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn reads_go_to_the_database_each_time() {
+    let (world, cache) = (World::local(), Cache::Redis(nowhere()));
+    for value in [1, 2] {
+        let body = cache.body((store(), Entity::Menus, "all"), world.now, async || Ok(value)).await.unwrap();
+        assert_eq!(body, value.to_string());
+    }
+    cache.drop_all(store(), Entity::Menus).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn tickets_and_streams_are_refused_for_now() {
+    let (world, tickets) = (World::local(), Tickets::Redis(nowhere()));
+    let owner = Owner { role: Role::StoreAdmin, id: 3, store_id: Some(store()) };
+    let claims = Claims::new(owner, 1, world.now, TimeDelta::hours(16));
+    assert_eq!(tickets.issue(claims.into(), world.now).await.unwrap_err().code, Code::ServiceUnavailable);
+    assert_eq!(tickets.redeem("ticket", world.now).await.unwrap_err().code, Code::ServiceUnavailable);
+    let feed = Feed::Redis(RedisFeed::new(nowhere()));
+    assert_eq!(feed.subscribe(store(), None, world.now).await.unwrap_err().code, Code::ServiceUnavailable);
+}
+
+/// On a clock that moves by itself while everybody waits.
+#[tokio::test(start_paused = true)]
+async fn a_silent_redis_is_waited_for_a_tenth_of_a_second_and_then_left_alone_for_five() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = SecretString::from(format!("redis://{}", silent.local_addr().unwrap()));
+    let (connected, mut connections) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = silent.accept().await {
+            connected.send(connection).unwrap();
+        }
+    });
+    let limiter = Limiter::new(1_000, Some(Redis::open(&url, Patience::REQUEST).unwrap()));
+    let now = World::local().now;
+    let waited = async || {
+        let begun = Instant::now();
+        limiter.check("a", now).await.unwrap();
+        begun.elapsed()
+    };
+    let tenth = Duration::from_millis(100)..Duration::from_millis(110);
+    assert!(tenth.contains(&waited().await));
+    let _first = connections.recv().await.unwrap();
+    for _ in 0..4 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(waited().await, Duration::ZERO);
+        assert!(connections.is_empty());
+    }
+    tokio::time::advance(Duration::from_secs(1)).await;
+    waited().await;
+    let _second = connections.recv().await.unwrap();
+}
