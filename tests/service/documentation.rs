@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use shared::Code;
 use shared::domain::event::{Envelope, EventType};
 use shared::events::feed::Feed;
@@ -177,6 +177,25 @@ fn every_number_and_text_of_a_request_has_its_limits() {
             let schema = if schema["oneOf"].is_array() { &schema["oneOf"][0] } else { schema };
             check(format!("{name} {field}"), follow(&document, schema));
         }
+    }
+}
+
+/// A password is counted in bytes, which a schema cannot say: it may not refuse the shortest in characters that is taken.
+#[tokio::test]
+async fn no_password_that_is_taken_is_refused_by_its_schema() {
+    let app = service().await;
+    let (store, keeper) = (app.store().await, app.admin(None).await);
+    let table = json!({"table_number": "1", "password": "🍜"});
+    let admin = json!({"username": "keeper.2", "password": "🍜🍜", "role": "super_admin"});
+    let document = document();
+    for (path, body, token) in
+        [("/api/admin/tables", table, &store.admin.token), ("/api/superadmin/admins", admin, &keeper.token)]
+    {
+        let password = body["password"].as_str().unwrap().chars().count() as u64;
+        app.post(path).token(token).json(body).send().await.expect(201);
+        let operation = &document["paths"][path]["post"];
+        let schema = follow(&document, &operation["requestBody"]["content"]["application/json"]["schema"]);
+        assert_eq!(schema["properties"]["password"]["minLength"], password, "{path}");
     }
 }
 

@@ -26,9 +26,9 @@ pub(crate) struct ChangePassword {
     #[garde(custom(text::password))]
     #[schema(format = "plain", examples("admin1234"))]
     current_password: String,
-    /// 8–71 bytes.
+    /// 8–71 bytes of UTF-8: fewer characters, where they take several.
     #[garde(custom(password_bytes::<8>))]
-    #[schema(min_length = 8, max_length = 71, format = "plain", examples("new-admin-5678"))]
+    #[schema(min_length = 2, max_length = 71, format = "plain", examples("new-admin-5678"))]
     new_password: String,
 }
 

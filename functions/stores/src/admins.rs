@@ -50,9 +50,9 @@ pub(crate) struct CreateAdmin {
     #[garde(custom(username_format))]
     #[schema(min_length = 3, max_length = 50, pattern = "^[A-Za-z0-9_.-]+$", examples("hanbit.manager"))]
     username: String,
-    /// 8–71 bytes.
+    /// 8–71 bytes of UTF-8: fewer characters, where they take several.
     #[garde(custom(password_bytes::<8>))]
-    #[schema(min_length = 8, max_length = 71, format = "plain", examples("manager-1234"))]
+    #[schema(min_length = 2, max_length = 71, format = "plain", examples("manager-1234"))]
     password: String,
     /// What it may do.
     #[garde(skip)]
@@ -74,9 +74,9 @@ fn username_format(name: &str, _: &()) -> garde::Result {
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ResetPassword {
-    /// 8–71 bytes.
+    /// 8–71 bytes of UTF-8: fewer characters, where they take several.
     #[garde(custom(password_bytes::<8>))]
-    #[schema(min_length = 8, max_length = 71, format = "plain", examples("manager-1234"))]
+    #[schema(min_length = 2, max_length = 71, format = "plain", examples("manager-1234"))]
     password: String,
 }
 

@@ -24,9 +24,9 @@ pub(crate) struct CreateTable {
     #[garde(custom(line::<1, 20>))]
     #[schema(value_type = String, min_length = 1, max_length = 20, format = "line", examples("3"))]
     table_number: Trimmed,
-    /// 4–71 bytes.
+    /// 4–71 bytes of UTF-8: fewer characters, where they take several.
     #[garde(custom(password_bytes::<4>))]
-    #[schema(min_length = 4, max_length = 71, format = "plain", examples("1234"))]
+    #[schema(min_length = 1, max_length = 71, format = "plain", examples("1234"))]
     password: String,
 }
 
@@ -39,10 +39,10 @@ pub(crate) struct UpdateTable {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 20, format = "line", examples("3"))]
     table_number: Option<Trimmed>,
-    /// 4–71 bytes. Logs the table's tablet out.
+    /// 4–71 bytes of UTF-8: fewer characters, where they take several. Logs the table's tablet out.
     #[garde(inner(custom(password_bytes::<4>)))]
     #[serde(default, deserialize_with = "given")]
-    #[schema(nullable = false, min_length = 4, max_length = 71, format = "plain", examples("5678"))]
+    #[schema(nullable = false, min_length = 1, max_length = 71, format = "plain", examples("5678"))]
     password: Option<String>,
 }
 
