@@ -96,7 +96,7 @@ impl Server {
         self.node.halt(&[])
     }
 
-    /// Start again on the same port with the same data, after ending if it is running.
+    /// Start again on the same port with what had reached the disk, after ending if it is running.
     pub async fn restart(&mut self) -> Result<(), Trouble> {
         self.kill()?;
         self.node = self.setup.launch()?;
