@@ -77,11 +77,6 @@ impl TestRedis {
         Redis::open(&self.url, PATIENCE).unwrap()
     }
 
-    /// Another process's connection, as hurried as a request's.
-    pub fn connect_as_request(&self) -> Redis {
-        Redis::open(&self.url, Patience::REQUEST).unwrap()
-    }
-
     /// Let everything there be older by this much.
     pub async fn age(&self, by: TimeDelta) {
         let age = Script::new(AGE);
