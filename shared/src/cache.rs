@@ -158,19 +158,28 @@ impl Cache {
         }
     }
 
-    /// Drop everything cached of an entity of a store, after its change was committed.
+    /// Drop everything cached of these entities of a store, after their change was committed. One question to Redis.
     ///
     /// # Errors
     /// When Redis does not answer. The change's event makes good for it when it arrives.
-    pub async fn drop_all(&self, store_id: StoreId, entity: Entity) -> Result<(), Unavailable> {
+    pub async fn drop_all(&self, store_id: StoreId, entities: &[Entity]) -> Result<(), Unavailable> {
         match self {
-            Self::Local(cache) => *cache.lock().generations.entry((store_id, entity)).or_default() += 1,
+            Self::Local(cache) => {
+                let mut values = cache.lock();
+                for &entity in entities {
+                    *values.generations.entry((store_id, entity)).or_default() += 1;
+                }
+                Ok(())
+            }
+            Self::Redis(_) if entities.is_empty() => Ok(()),
             Self::Redis(redis) => {
-                let (key, generation) = (generation_key(store_id, entity), new_generation());
-                redis.ask(async |redis| redis.set_ex::<_, _, ()>(key, generation, GENERATION_LIFE).await).await?;
+                let mut drop = redis::pipe();
+                for &entity in entities {
+                    drop.set_ex(generation_key(store_id, entity), new_generation(), GENERATION_LIFE);
+                }
+                redis.ask(async |redis| drop.exec_async(redis).await).await
             }
         }
-        Ok(())
     }
 }
 

@@ -27,7 +27,6 @@ pub fn router() -> Routes {
 /// Let guests see a change of the card that has been committed: out of the cache, and on to the screens.
 async fn card_changed(app: &App, store_id: StoreId) {
     // The event makes good for a drop that fails.
-    let _ = app.cache.drop_all(store_id, Entity::Categories).await;
-    let _ = app.cache.drop_all(store_id, Entity::Menus).await;
+    let _ = app.cache.drop_all(store_id, &[Entity::Categories, Entity::Menus]).await;
     app.bus.nudge().await;
 }

@@ -287,7 +287,7 @@ pub(crate) async fn delete(State(app): State<App>, admin: StoreAdmin, Id(id): Id
 
     // Archived orders lose the menu's id.
     // The event makes good for a drop that fails.
-    let _ = app.cache.drop_all(admin.store_id, Entity::OrderHistory).await;
+    let _ = app.cache.drop_all(admin.store_id, &[Entity::OrderHistory]).await;
     card_changed(&app, admin.store_id).await;
     Ok(NoContent)
 }

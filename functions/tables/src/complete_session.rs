@@ -82,7 +82,7 @@ pub(crate) async fn complete_session(
     tx.commit().await?;
 
     // The event makes good for a drop that fails.
-    let _ = app.cache.drop_all(admin.store_id, Entity::OrderHistory).await;
+    let _ = app.cache.drop_all(admin.store_id, &[Entity::OrderHistory]).await;
     app.bus.nudge().await;
     Ok(Json(CompletedSession {
         session: ClosedSession { id: open.id, started_at: open.started_at, ended_at: now },

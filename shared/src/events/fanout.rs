@@ -18,9 +18,7 @@ pub async fn apply(feed: &Feed, cache: &Cache, envelope: Envelope, now: Timestam
         Event::SessionCompleted(_) => &[Entity::OrderHistory],
         Event::OrderCreated { .. } | Event::OrderStatusChanged { .. } | Event::OrderDeleted(_) => &[],
     };
-    for &entity in outdated {
-        cache.drop_all(envelope.store_id, entity).await?;
-    }
+    cache.drop_all(envelope.store_id, outdated).await?;
     feed.append(&[envelope], now).await?;
     Ok(())
 }

@@ -31,7 +31,7 @@ in_both_worlds! {
         // The first time there is nothing yet to be dropped.
         for _ in 0..2 {
             let slow = cache.look_up(store, Entity::Menus, "all", world.now).await;
-            cache.drop_all(store, Entity::Menus).await.unwrap();
+            cache.drop_all(store, &[Entity::Menus]).await.unwrap();
             cache.fill(store, Entity::Menus, "all", slow.generation.unwrap(), "old".into(), world.now).await;
             assert_eq!(cache.look_up(store, Entity::Menus, "all", world.now).await.body, None);
             assert_eq!(read(&cache, &world, store, Entity::Menus, "new").await, "\"new\"");
@@ -44,7 +44,7 @@ in_both_worlds! {
         for (store, entity) in all {
             read(&cache, &world, store, entity, "old").await;
         }
-        cache.drop_all(store, Entity::Menus).await.unwrap();
+        cache.drop_all(store, &[Entity::Menus]).await.unwrap();
         let mut kept = Vec::new();
         for (store, entity) in all {
             kept.push(read(&cache, &world, store, entity, "new").await == "\"old\"");
@@ -57,7 +57,7 @@ in_both_worlds! {
         for id in ["all", "category:1"] {
             cache.body((store, Entity::Menus, id), world.now, async || Ok("old")).await.unwrap();
         }
-        cache.drop_all(store, Entity::Menus).await.unwrap();
+        cache.drop_all(store, &[Entity::Menus]).await.unwrap();
         for id in ["all", "category:1"] {
             let body = cache.body((store, Entity::Menus, id), world.now, async || Ok("new")).await.unwrap();
             assert_eq!(body, "\"new\"");

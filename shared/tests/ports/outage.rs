@@ -52,7 +52,7 @@ async fn reads_go_to_the_database_each_time() {
         let body = cache.body((store(), Entity::Menus, "all"), world.now, async || Ok(value)).await.unwrap();
         assert_eq!(body, value.to_string());
     }
-    cache.drop_all(store(), Entity::Menus).await.unwrap_err();
+    cache.drop_all(store(), &[Entity::Menus]).await.unwrap_err();
 }
 
 #[tokio::test]
