@@ -3,8 +3,10 @@
 pub mod changes;
 pub mod demo;
 pub mod demo_page;
+pub mod laid_aside;
 pub mod openapi;
 pub mod serve;
+pub mod sources;
 
 use shared::http::Routes;
 use stream::Streams;

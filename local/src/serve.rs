@@ -13,8 +13,10 @@ use shared::auth::tokens::Tokens;
 use shared::cache::{Cache, LocalCache};
 use shared::clock::{self, Clock};
 use shared::config::{AppEnv, Config};
+use shared::events::bus::Bus;
 use shared::events::feed::Feed;
-use shared::events::relay::{Bus, LocalRelay};
+use shared::events::publisher::Publisher;
+use shared::events::relay::Relay;
 use shared::health::HealthCheck;
 use shared::http::{layers, server};
 use shared::limiter::Limiter;
@@ -47,7 +49,8 @@ pub async fn serve(
     // A feed of its own for each start: whoever comes back is told to load again.
     let feed = Feed::local(&Uuid::from_bytes(clock::random()).simple().to_string());
     let streams = Streams::new(feed.clone(), stopped.clone());
-    let relay = LocalRelay { db: db.clone(), feed, cache: cache.clone(), clock: clock.clone() };
+    let publisher = Publisher::Local { feed, cache: cache.clone() };
+    let relay = Relay { db: db.clone(), publisher, clock: clock.clone() };
     let app = App::new(Parts {
         clock,
         db: db.clone(),

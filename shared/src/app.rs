@@ -13,7 +13,7 @@ use crate::auth::tokens::Tokens;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::events::relay::Bus;
+use crate::events::bus::Bus;
 use crate::health::HealthCheck;
 use crate::limiter::Limiter;
 use crate::redis::Redis;

@@ -43,6 +43,9 @@ pub const VARIABLES: &[Variable] = &[
         None,
         "Redis, as redis://:password@host:6379, with TLS as rediss://…; `make run` does without",
     ),
+    variable("RABBITMQ_URL", None, "RabbitMQ, as amqp://user:password@host:5672, with TLS as amqps://…:5671"),
+    variable("NUDGE_QUEUE_URL", None, "the SQS queue that tells `relay` of a new event"),
+    variable("PARKED_QUEUE_URL", None, "the SQS queue that keeps messages which `fanout` cannot read"),
     variable(
         "JWT_PRIVATE_KEY_PATH",
         Some("keys/private.pem"),
@@ -118,6 +121,12 @@ pub struct Config {
     pub database_url: Option<SecretString>,
     /// Redis, with its password.
     pub redis_url: Option<SecretString>,
+    /// RabbitMQ, with its password.
+    pub rabbitmq_url: Option<SecretString>,
+    /// The queue that tells the relay of a new event.
+    pub nudge_queue_url: Option<String>,
+    /// The queue of unreadable messages.
+    pub parked_queue_url: Option<String>,
     /// The key that signs tokens.
     pub jwt_private_key_path: PathBuf,
     /// The keys that tokens are checked with.
@@ -157,6 +166,13 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+impl ConfigError {
+    /// The variables among these that are not set, each with whether it is, must be.
+    pub fn missing(wanted: &[(&str, bool)]) -> Self {
+        Self(wanted.iter().filter(|(_, set)| !set).map(|(name, _)| format!("{name} is missing")).collect())
+    }
+}
+
 impl Config {
     /// Read the process's environment.
     pub fn from_env() -> Result<Self, ConfigError> {
@@ -182,6 +198,12 @@ impl Config {
             let known = text.starts_with("redis://") || text.starts_with("rediss://");
             if known { Ok(SecretString::from(text)) } else { Err("must begin with redis:// or rediss://") }
         });
+        let rabbitmq_url = read.optional("RABBITMQ_URL", |text| {
+            let known = text.starts_with("amqp://") || text.starts_with("amqps://");
+            if known { Ok(SecretString::from(text)) } else { Err("must begin with amqp:// or amqps://") }
+        });
+        let nudge_queue_url = read.optional("NUDGE_QUEUE_URL", http_url);
+        let parked_queue_url = read.optional("PARKED_QUEUE_URL", http_url);
         let jwt_private_key_path = read.parse("JWT_PRIVATE_KEY_PATH", |text| Ok(PathBuf::from(text)));
         let jwt_public_key_path = read.parse("JWT_PUBLIC_KEY_PATH", |text| Ok(PathBuf::from(text)));
         let jwt_public_keys = read.optional("JWT_PUBLIC_KEYS", |text| Ok(text.to_owned()));
@@ -199,10 +221,7 @@ impl Config {
             let millis = text.parse().ok().filter(|n| *n <= 60_000).ok_or("must be milliseconds, 0 to 60000")?;
             Ok(Duration::from_millis(millis))
         });
-        let image_base_url = read.parse("IMAGE_BASE_URL", |text| {
-            let known = text.starts_with("http://") || text.starts_with("https://");
-            if known { Ok(text.trim_end_matches('/').to_owned()) } else { Err("must begin with http:// or https://") }
-        });
+        let image_base_url = read.parse("IMAGE_BASE_URL", http_url);
         // Only now, so that every mistake has been seen. What is `None` here has been reported.
         let config = || {
             Some(Self {
@@ -211,6 +230,9 @@ impl Config {
                 port: port?,
                 database_url: database_url?,
                 redis_url: redis_url?,
+                rabbitmq_url: rabbitmq_url?,
+                nudge_queue_url: nudge_queue_url?,
+                parked_queue_url: parked_queue_url?,
                 jwt_private_key_path: jwt_private_key_path?,
                 jwt_public_key_path: jwt_public_key_path?,
                 jwt_public_keys: jwt_public_keys?,
@@ -262,6 +284,11 @@ impl Reader<'_> {
 fn hours(text: &str) -> Result<TimeDelta, &'static str> {
     let hours = text.parse().ok().filter(|hours| (1..=720).contains(hours)).ok_or("must be hours, 1 to 720")?;
     Ok(TimeDelta::hours(hours))
+}
+
+fn http_url(text: &str) -> Result<String, &'static str> {
+    let known = text.starts_with("http://") || text.starts_with("https://");
+    if known { Ok(text.trim_end_matches('/').to_owned()) } else { Err("must begin with http:// or https://") }
 }
 
 fn origins(text: &str) -> Result<Vec<HeaderValue>, &'static str> {

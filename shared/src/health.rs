@@ -9,20 +9,20 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::db;
+use crate::db::{self, broker_contact};
 use crate::domain::Timestamp;
-use crate::events::relay::Bus;
+use crate::events::bus::Bus;
 
 /// What a check says when all is well.
 const OK: &str = "ok";
 /// What a check says of a part that lives in this process.
 const IN_PROCESS: &str = "in_process";
-/// What a check says of a part that this process does without.
-const NOT_CONFIGURED: &str = "not configured";
 /// What a check says that took too long.
 const LATE: &str = "no answer within 1 s";
 /// How long a check may take.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the relay's last contact with RabbitMQ speaks for it: two of its rounds may fail.
+const CONTACT: TimeDelta = TimeDelta::seconds(150);
 /// How long an answer is good for.
 const LIFE: TimeDelta = TimeDelta::seconds(5);
 
@@ -71,11 +71,7 @@ impl HealthCheck {
         {
             return health.clone();
         }
-        let (database, redis) = tokio::join!(database(app), redis(app));
-        let rabbitmq = match app.bus {
-            Bus::Local(_) => IN_PROCESS,
-            Bus::Off => NOT_CONFIGURED,
-        };
+        let (database, redis, rabbitmq) = tokio::join!(database(app), redis(app), rabbitmq(app, now));
         let good = [database, redis, rabbitmq].iter().all(|check| [OK, IN_PROCESS].contains(check));
         let health = Health {
             status: if good { OK } else { "degraded" }.to_owned(),
@@ -108,5 +104,18 @@ async fn redis(app: &App) -> &'static str {
             "unreachable"
         }
         Err(_) => LATE,
+    }
+}
+
+/// What the relay last saw: this may be asked by anybody, and must not open a connection to the broker.
+async fn rabbitmq(app: &App, now: Timestamp) -> &'static str {
+    if let Bus::Local(_) = app.bus {
+        return IN_PROCESS;
+    }
+    match timeout(PATIENCE, broker_contact::last(&app.db)).await {
+        Ok(Ok(Some(reached_at))) if now < reached_at + CONTACT => OK,
+        Ok(Ok(Some(_))) => "not reached for 150 s",
+        Ok(Ok(None)) => "never reached",
+        Ok(Err(_)) | Err(_) => "not known without the database",
     }
 }

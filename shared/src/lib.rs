@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod auth;
+pub mod aws;
 pub mod cache;
 pub mod clock;
 pub mod config;
@@ -17,7 +18,9 @@ pub mod health;
 pub mod http;
 pub mod lambda;
 pub mod limiter;
+pub mod rabbitmq;
 pub mod redis;
+pub mod rest;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;

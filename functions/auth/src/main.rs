@@ -1,6 +1,6 @@
 //! Runs the `auth` routes under AWS Lambda.
 
 #[tokio::main]
-async fn main() -> Result<(), lambda_http::Error> {
+async fn main() -> Result<(), shared::lambda::Error> {
     shared::lambda::serve_signing(auth::router).await
 }

@@ -1,6 +1,6 @@
 //! Runs the `menus` routes under AWS Lambda.
 
 #[tokio::main]
-async fn main() -> Result<(), lambda_http::Error> {
-    shared::lambda::serve(menus::router).await
+async fn main() -> Result<(), shared::lambda::Error> {
+    shared::lambda::serve_changing(menus::router).await
 }

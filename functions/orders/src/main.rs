@@ -1,6 +1,6 @@
 //! Runs the `orders` routes under AWS Lambda.
 
 #[tokio::main]
-async fn main() -> Result<(), lambda_http::Error> {
-    shared::lambda::serve(orders::router).await
+async fn main() -> Result<(), shared::lambda::Error> {
+    shared::lambda::serve_changing(orders::router).await
 }

@@ -1,6 +1,6 @@
 //! Runs the `stores` routes under AWS Lambda.
 
 #[tokio::main]
-async fn main() -> Result<(), lambda_http::Error> {
+async fn main() -> Result<(), shared::lambda::Error> {
     shared::lambda::serve(stores::router).await
 }

@@ -1,6 +1,6 @@
 //! Runs the `tables` routes under AWS Lambda.
 
 #[tokio::main]
-async fn main() -> Result<(), lambda_http::Error> {
-    shared::lambda::serve(tables::router).await
+async fn main() -> Result<(), shared::lambda::Error> {
+    shared::lambda::serve_changing(tables::router).await
 }

@@ -5,6 +5,7 @@
 
 pub mod admins;
 pub mod audit;
+pub mod broker_contact;
 pub mod categories;
 pub mod history;
 pub mod housekeeping;

@@ -52,6 +52,8 @@ pub async fn record(db: &mut PgConnection, store_id: StoreId, event: Event, now:
 pub struct WaitingRow {
     /// The event's id.
     pub id: Uuid,
+    /// Its kind.
+    pub event_type: String,
     /// The event as it is published.
     pub payload: String,
     /// How often it failed.
@@ -62,7 +64,7 @@ pub struct WaitingRow {
 pub async fn waiting(db: &mut PgConnection, now: Timestamp, limit: i64) -> Result<Vec<WaitingRow>> {
     let rows = sqlx::query_as!(
         WaitingRow,
-        "select id, payload, attempts
+        "select id, event_type, payload, attempts
          from outbox
          where published_at is null and next_attempt_at <= $1
          order by sequence

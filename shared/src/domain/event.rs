@@ -9,7 +9,7 @@ use super::order::{Order, OrderStatus};
 use super::{CategoryId, EventId, MenuId, OrderId, SessionId, StoreId, TableId, Timestamp};
 
 macro_rules! event_types {
-    ($(#[doc = $doc:literal] $name:ident => $routing_key:literal),* $(,)?) => {
+    ($(#[doc = $doc:literal] $name:ident => $routing_key:literal, $queue:literal);* $(;)?) => {
         /// The kinds of event.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum EventType {
@@ -19,6 +19,11 @@ macro_rules! event_types {
         impl EventType {
             /// Every kind.
             pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The kind with this name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|event_type| event_type.name() == name)
+            }
 
             /// What has happened, in a sentence.
             pub fn description(self) -> &'static str {
@@ -40,21 +45,28 @@ macro_rules! event_types {
                     $(Self::$name => $routing_key,)*
                 }
             }
+
+            /// The queue in the broker that takes events of this kind.
+            pub fn queue(self) -> &'static str {
+                match self {
+                    $(Self::$name => $queue,)*
+                }
+            }
         }
     };
 }
 
 event_types! {
     /// A table placed an order.
-    OrderCreated => "order.created",
+    OrderCreated => "order.created", "order-created-queue";
     /// Staff moved an order on.
-    OrderStatusChanged => "order.status_changed",
+    OrderStatusChanged => "order.status_changed", "order-status-changed-queue";
     /// Staff deleted an order.
-    OrderDeleted => "order.deleted",
+    OrderDeleted => "order.deleted", "order-deleted-queue";
     /// Staff closed a table's session.
-    SessionCompleted => "session.completed",
+    SessionCompleted => "session.completed", "session-completed-queue";
     /// A menu, a category or their order of display changed.
-    MenuChanged => "menu.changed",
+    MenuChanged => "menu.changed", "menu-changed-queue";
 }
 
 /// What happened, with everything a screen needs to show it.

@@ -8,12 +8,9 @@ use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::fanout;
-use super::feed::Feed;
-use crate::cache::Cache;
+use super::publisher::Publisher;
 use crate::clock::Clock;
 use crate::db::{housekeeping, outbox};
-use crate::domain::event::Envelope;
 use crate::error::Result;
 
 /// Events published under one lock.
@@ -28,39 +25,18 @@ const HOUSEKEEPING: Duration = Duration::from_secs(60);
 /// The longest an event is put off that cannot be published.
 const LONGEST_PUT_OFF: TimeDelta = TimeDelta::minutes(10);
 
-/// Tells the relay that the outbox has something, after a commit.
-#[derive(Clone, Debug)]
-pub enum Bus {
-    /// The relay runs in this process.
-    Local(Arc<Notify>),
-    /// Nothing is told: the relay's own schedule finds the event.
-    Off,
-}
-
-impl Bus {
-    /// Tell the relay. Never fails: a lost nudge delays an event and loses none.
-    pub async fn nudge(&self) {
-        match self {
-            Self::Local(notify) => notify.notify_one(),
-            Self::Off => {}
-        }
-    }
-}
-
-/// Drains the outbox into the feed of the same process.
-#[derive(Clone, Debug)]
-pub struct LocalRelay {
+/// Publishes what waits in the outbox.
+#[derive(Debug)]
+pub struct Relay {
     /// Where the outbox is.
     pub db: PgPool,
     /// Where events go.
-    pub feed: Feed,
-    /// What events outdate.
-    pub cache: Cache,
+    pub publisher: Publisher,
     /// What the time is.
     pub clock: Clock,
 }
 
-impl LocalRelay {
+impl Relay {
     /// Drain at every nudge and every second, until stopped. A failure is logged and tried again.
     pub async fn run(self, nudged: Arc<Notify>, stopped: CancellationToken) {
         let mut sweep = tokio::time::interval(SWEEP);
@@ -79,7 +55,7 @@ impl LocalRelay {
                 _ = housekeeping.tick() => housekeeping::run(&self.db, self.clock.now()).await.map(drop),
             };
             if let Err(error) = done {
-                tracing::warn!(exception = %error, "the relay could not reach the database; trying again");
+                tracing::warn!(exception = %error, "the relay could not publish; trying again");
             }
         }
     }
@@ -87,6 +63,9 @@ impl LocalRelay {
     /// Publish what waits in the outbox, oldest first. Returns how many events were published.
     ///
     /// One relay at a time: another waits. An event that cannot be published is put off alone, longer each time.
+    ///
+    /// # Errors
+    /// When the database, or what is published to, is out of reach. What was published until then is done with.
     pub async fn drain(&self) -> Result<usize> {
         let mut published = 0;
         loop {
@@ -94,31 +73,25 @@ impl LocalRelay {
             let mut tx = self.db.begin().await?;
             outbox::lock(&mut tx).await?;
             let rows = outbox::waiting(&mut tx, now, BATCH).await?;
-            let taken = rows.len();
-            let mut done = Vec::with_capacity(taken);
-            for row in rows {
-                match self.publish(&row.payload).await {
-                    Ok(()) => done.push(row.id),
-                    Err(error) => {
-                        tracing::error!(event.id = %row.id, exception = %error, "an event cannot be published");
-                        outbox::put_off(&mut tx, row.id, now + put_off(row.attempts)).await?;
-                    }
-                }
+            if rows.is_empty() {
+                return Ok(published);
             }
-            if taken > 0 {
-                outbox::mark_published(&mut tx, &done, now).await?;
+            let outcome = self.publisher.publish(&rows, now).await;
+            for (id, error) in outcome.refused {
+                tracing::error!(event.id = %id, exception = %error, "an event cannot be published");
+                let attempts = rows.iter().find(|row| row.id == id).map_or(0, |row| row.attempts);
+                outbox::put_off(&mut tx, id, now + put_off(attempts)).await?;
             }
+            outbox::mark_published(&mut tx, &outcome.published, now).await?;
             tx.commit().await?;
-            published += done.len();
-            if taken < BATCH as usize {
+            published += outcome.published.len();
+            if let Some(failure) = outcome.failure {
+                return Err(failure);
+            }
+            if rows.len() < BATCH as usize {
                 return Ok(published);
             }
         }
-    }
-
-    async fn publish(&self, payload: &str) -> Result<()> {
-        let envelope: Envelope = serde_json::from_str(payload)?;
-        fanout::apply(&self.feed, &self.cache, envelope, self.clock.now()).await
     }
 }
 

@@ -4,15 +4,16 @@
 //! slot of a cluster.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, PubSub};
 use redis::{Client, RedisResult};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::error::Error;
+use crate::rest::Rest;
 
 /// Longest time to open a connection.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -41,7 +42,7 @@ struct Inner {
     client: Client,
     connection: ConnectionManager,
     patience: Patience,
-    resting_until: Mutex<Option<Instant>>,
+    rest: Rest,
 }
 
 /// Redis gave no answer.
@@ -76,7 +77,7 @@ impl Redis {
             // Whoever asks next tries again.
             .set_number_of_retries(0);
         let connection = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
-        Ok(Self(Arc::new(Inner { client, connection, patience, resting_until: Mutex::default() })))
+        Ok(Self(Arc::new(Inner { client, connection, patience, rest: Rest::of(patience.rest) })))
     }
 
     /// Ask Redis. No longer than [`Patience::answer`], and not at all for [`Patience::rest`] after a failure.
@@ -84,7 +85,7 @@ impl Redis {
         &self,
         question: impl AsyncFnOnce(&mut ConnectionManager) -> RedisResult<T>,
     ) -> Result<T, Unavailable> {
-        if self.resting().is_some_and(|until| Instant::now() < until) {
+        if self.0.rest.is_on() {
             return Err(Unavailable);
         }
         let mut connection = self.0.connection.clone();
@@ -94,7 +95,7 @@ impl Redis {
             Err(_) => format!("no answer within {} ms", self.0.patience.answer.as_millis()),
         };
         tracing::warn!(exception = %why, "Redis does not answer");
-        *self.resting() = Some(Instant::now() + self.0.patience.rest);
+        self.0.rest.begin();
         Err(Unavailable)
     }
 
@@ -111,10 +112,6 @@ impl Redis {
         timeout(CONNECT, self.0.client.get_async_pubsub())
             .await
             .unwrap_or_else(|_| Err((redis::ErrorKind::Io, "no connection within 1 s").into()))
-    }
-
-    fn resting(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        self.0.resting_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

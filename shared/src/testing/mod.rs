@@ -33,8 +33,10 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{self, PoolSize};
 use crate::domain::Timestamp;
+use crate::events::bus::Bus;
 use crate::events::feed::Feed;
-use crate::events::relay::{Bus, LocalRelay};
+use crate::events::publisher::Publisher;
+use crate::events::relay::Relay;
 use crate::health::HealthCheck;
 use crate::http::{Routes, layers};
 use crate::limiter::Limiter;
@@ -100,7 +102,7 @@ pub struct TestApp {
     pub feed: Feed,
     router: Router,
     contract: Arc<Contract>,
-    relay: LocalRelay,
+    relay: Relay,
     // Dropped last: the database goes when nobody uses it any more.
     database: TestDatabase,
 }
@@ -153,8 +155,8 @@ impl TestApp {
         let cache = Cache::Local(LocalCache::default());
         let hands = clock.clone();
         let clock_handed_in = Clock::from_fn(move || hands.now());
-        let relay =
-            LocalRelay { db: pool.clone(), feed: feed.clone(), cache: cache.clone(), clock: clock_handed_in.clone() };
+        let publisher = Publisher::Local { feed: feed.clone(), cache: cache.clone() };
+        let relay = Relay { db: pool.clone(), publisher, clock: clock_handed_in.clone() };
         let keys = test_keys();
         let published = keys::read_public_pems(&keys.public_pem).unwrap();
         let app = App::new(Parts {

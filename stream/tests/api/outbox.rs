@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use shared::db::{self, housekeeping};
 use shared::domain::MenuId;
 use shared::domain::event::{Event, MenuChanged};
-use shared::events::relay::LocalRelay;
+use shared::events::publisher::Publisher;
+use shared::events::relay::Relay;
 use tokio::sync::Notify;
 
 use crate::{Frame, GUARD, Given, given, ids, once_back, positions};
@@ -58,11 +59,10 @@ impl Given {
     }
 
     /// A relay like the app's own.
-    fn relay(&self) -> LocalRelay {
-        LocalRelay {
+    fn relay(&self) -> Relay {
+        Relay {
             db: self.app.db().clone(),
-            feed: self.app.feed.clone(),
-            cache: self.app.app.cache.clone(),
+            publisher: Publisher::Local { feed: self.app.feed.clone(), cache: self.app.app.cache.clone() },
             clock: self.app.app.clock.clone(),
         }
     }

@@ -90,6 +90,12 @@ async fn places_an_order_that_api_gateway_sends() {
     let (answers, mut answered) = mpsc::unbounded_channel();
     let api = RuntimeApi { invocation: Arc::new(Mutex::new(Some(invocation))), answers };
     let router = Router::new()
+        // Registered so that Lambda tells the process before it ends; nothing is ever told here.
+        .route(
+            "/2020-01-01/extension/register",
+            post(async || ([("lambda-extension-identifier", "extension-1")], "{}")),
+        )
+        .route("/2020-01-01/extension/event/next", get(async || std::future::pending::<()>().await))
         .route("/2018-06-01/runtime/invocation/next", get(next))
         .route("/2018-06-01/runtime/invocation/request-1/{how}", post(answer))
         .with_state(api);
@@ -107,6 +113,11 @@ async fn places_an_order_that_api_gateway_sends() {
         .env("DATABASE_URL", given.app.database_url())
         // Where nobody listens: accepting an order needs PostgreSQL and nothing else.
         .env("REDIS_URL", "redis://127.0.0.1:9")
+        .env("NUDGE_QUEUE_URL", "http://127.0.0.1:9/1/nudges")
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        .env("AWS_REGION", "ap-northeast-2")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
         .env("JWT_PUBLIC_KEY_PATH", &public_key)
         .stdout(std::process::Stdio::null())
         .kill_on_drop(true)
@@ -138,10 +149,12 @@ async fn refuses_to_start_without_what_it_needs_and_names_it() {
         command.envs(variables.iter().copied()).kill_on_drop(true).output()
     };
     let (database, redis) = (("DATABASE_URL", "postgres://u:p@127.0.0.1:9/d"), ("REDIS_URL", "redis://127.0.0.1:9"));
+    let nudges = ("NUDGE_QUEUE_URL", "http://127.0.0.1:9/1/nudges");
     for (variables, missing) in [
-        (&[][..], "missing: DATABASE_URL, REDIS_URL"),
-        (&[database], "missing: REDIS_URL"),
-        (&[database, redis], "keys/public.pem"),
+        (&[][..], "DATABASE_URL is missing; REDIS_URL is missing; NUDGE_QUEUE_URL is missing"),
+        (&[database, nudges], "wrong: REDIS_URL is missing"),
+        (&[database, redis], "wrong: NUDGE_QUEUE_URL is missing"),
+        (&[database, redis, nudges], "keys/public.pem"),
         (&[("LOG_LEVEL", "loud")], "LOG_LEVEL"),
     ] {
         let output = tokio::time::timeout(Duration::from_secs(30), start(variables)).await.unwrap().unwrap();

@@ -1,0 +1,63 @@
+//! The relay: drains the outbox into RabbitMQ, when a nudge from SQS wakes it and every minute.
+
+use serde_json::{Value, json};
+use shared::Result;
+use shared::clock::Clock;
+use shared::config::{Config, ConfigError};
+use shared::db::{broker_contact, housekeeping};
+use shared::events::publisher::{Publisher, RabbitMq};
+use shared::events::relay::Relay;
+use shared::lambda;
+
+/// Handles what wakes the relay.
+#[derive(Debug)]
+pub struct Handler(Relay);
+
+impl Handler {
+    /// A relay between the database and the broker that the configuration names. It connects when it is first needed.
+    ///
+    /// # Errors
+    /// When one of them is not named.
+    pub fn new(config: Config) -> std::result::Result<Self, lambda::Error> {
+        let (Some(database_url), Some(rabbitmq_url)) = (&config.database_url, &config.rabbitmq_url) else {
+            return Err(ConfigError::missing(&[
+                ("DATABASE_URL", config.database_url.is_some()),
+                ("RABBITMQ_URL", config.rabbitmq_url.is_some()),
+            ])
+            .into());
+        };
+        Ok(Self(Relay {
+            db: lambda::database(database_url)?,
+            publisher: Publisher::RabbitMq(RabbitMq::new(rabbitmq_url.clone())),
+            clock: Clock::system(),
+        }))
+    }
+
+    /// Publish what waits. Whatever wakes the relay but nudges is its schedule, which looks after everything else, too.
+    ///
+    /// Nothing in the event counts but that it came from SQS: whatever a nudge says, the outbox knows better.
+    pub async fn handle(&self, event: &Value) -> Result<Value> {
+        if event.get("Records").is_some() {
+            let published = self.0.drain().await?;
+            return Ok(json!({ "published": published }));
+        }
+        // One that fails must not keep the others from being done.
+        let reached = self.reach_broker().await;
+        let published = self.0.drain().await;
+        let removed = housekeeping::run(&self.0.db, self.0.clock.now()).await;
+        reached?;
+        Ok(json!({ "published": published?, "removed": removed? }))
+    }
+
+    /// See that the broker is there, and note it for `/health`.
+    async fn reach_broker(&self) -> Result<()> {
+        let now = self.0.clock.now();
+        self.0.publisher.check(now).await?;
+        broker_contact::record(&self.0.db, now).await
+    }
+
+    /// Close what is open.
+    pub async fn close(&self) {
+        tokio::join!(self.0.publisher.close(), self.0.db.close());
+    }
+}

@@ -1,0 +1,13 @@
+//! Runs the relay under AWS Lambda.
+
+use std::sync::Arc;
+
+use relay::Handler;
+use shared::lambda::{self, Error};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let handler = Arc::new(Handler::new(lambda::start()?)?);
+    let closing = handler.clone();
+    lambda::run(async |event| handler.handle(&event).await, async move { closing.close().await }).await
+}

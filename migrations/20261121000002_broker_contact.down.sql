@@ -1,0 +1,1 @@
+drop table broker_contact;
