@@ -2,10 +2,12 @@
 //!
 //! It knows nothing of the service, so that it can be built and run while the service's queries are being changed.
 
+pub mod aws;
 mod folder;
 pub mod packages;
 pub mod postgres;
 mod process;
+pub mod python;
 pub mod rabbitmq;
 pub mod redis;
 mod run;

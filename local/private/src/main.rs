@@ -1,7 +1,8 @@
 //! `with-services [--only NAME,…] COMMAND…`: runs a command with servers of its own, which are gone afterwards.
 //!
-//! `DATABASE_URL` is that of a migrated database, `REDIS_URL` and `RABBITMQ_URL` are those of empty servers. With `--only`,
-//! just the servers that are named are started, out of `postgres`, `redis` and `rabbitmq`.
+//! `DATABASE_URL` is that of a migrated database, `REDIS_URL` and `RABBITMQ_URL` are those of empty servers, and
+//! `AWS_ENDPOINT_URL` that of an empty account, with the region and the keys that the SDK insists on. With `--only`, just the
+//! servers that are named are started, out of `postgres`, `redis`, `rabbitmq` and `aws`.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use private_services::postgres::Durability;
-use private_services::{Run, Trouble, postgres, rabbitmq, redis};
+use private_services::{Run, Trouble, aws, postgres, rabbitmq, redis};
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, PgConnection};
 use tokio::process::Command;
@@ -33,7 +34,7 @@ async fn run() -> Result<ExitCode, Trouble> {
     let mut arguments = env::args_os().skip(1).peekable();
     let wanted = match arguments.next_if(|argument| argument == "--only") {
         Some(_) => Wanted::named(&arguments.next().unwrap_or_default())?,
-        None => Wanted { postgres: true, redis: true, rabbitmq: true },
+        None => Wanted { postgres: true, redis: true, rabbitmq: true, aws: true },
     };
     let program = arguments.next().ok_or_else(|| Trouble("name a command to run".to_owned()))?;
     let failed = |error| Trouble(format!("the command cannot be run: {error}"));
@@ -47,7 +48,7 @@ async fn run() -> Result<ExitCode, Trouble> {
         _ = terminated.recv() => return Ok(ExitCode::FAILURE),
         _ = hung_up.recv() => return Ok(ExitCode::FAILURE),
     };
-    let mut child = Command::new(program).args(arguments).envs(services.urls()).spawn().map_err(failed)?;
+    let mut child = Command::new(program).args(arguments).envs(services.variables()).spawn().map_err(failed)?;
     let status = loop {
         tokio::select! {
             status = child.wait() => break status.map_err(failed)?,
@@ -68,6 +69,7 @@ struct Wanted {
     postgres: bool,
     redis: bool,
     rabbitmq: bool,
+    aws: bool,
 }
 
 impl Wanted {
@@ -78,7 +80,11 @@ impl Wanted {
                 "postgres" => wanted.postgres = true,
                 "redis" => wanted.redis = true,
                 "rabbitmq" => wanted.rabbitmq = true,
-                _ => return Err(Trouble(format!("name postgres, redis or rabbitmq after --only, not \"{name}\""))),
+                "aws" => wanted.aws = true,
+                _ => {
+                    let known = "postgres, redis, rabbitmq or aws";
+                    return Err(Trouble(format!("name {known} after --only, not \"{name}\"")));
+                }
             }
         }
         Ok(wanted)
@@ -90,6 +96,7 @@ struct Services {
     postgres: Option<postgres::Server>,
     redis: Option<redis::Server>,
     rabbitmq: Option<rabbitmq::Server>,
+    aws: Option<aws::Server>,
     // Last: it goes when they are gone.
     _run: Run,
 }
@@ -100,9 +107,10 @@ impl Services {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         let run = Run::begin(&target.join("with-services")).await?;
-        // The one that takes longest begins first: the making of PostgreSQL's data lets nothing else be done here.
-        let (rabbitmq, redis, postgres) = tokio::try_join!(
+        // Those that take longest begin first: the making of PostgreSQL's data lets nothing else be done here.
+        let (rabbitmq, aws, redis, postgres) = tokio::try_join!(
             started(wanted.rabbitmq, async || rabbitmq::Server::start(&run.rabbitmq()).await),
+            started(wanted.aws, async || aws::Server::start(&run.aws()).await),
             started(wanted.redis, async || redis::Server::start(&run.redis()).await),
             started(wanted.postgres, async || {
                 let server = postgres::Server::start(&run.postgres(), Durability::None).await?;
@@ -110,24 +118,31 @@ impl Services {
                 Ok(server)
             }),
         )?;
-        Ok(Self { postgres, redis, rabbitmq, _run: run })
+        Ok(Self { postgres, redis, rabbitmq, aws, _run: run })
     }
 
     /// What the command finds them by.
-    fn urls(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let urls = [
+    fn variables(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let aws = |value: &str| self.aws.is_some().then(|| value.to_owned());
+        let variables = [
             ("DATABASE_URL", self.postgres.as_ref().map(postgres::Server::url)),
             ("REDIS_URL", self.redis.as_ref().map(redis::Server::url)),
             ("RABBITMQ_URL", self.rabbitmq.as_ref().map(rabbitmq::Server::url)),
+            ("AWS_ENDPOINT_URL", self.aws.as_ref().map(aws::Server::url)),
+            ("AWS_REGION", aws(aws::REGION)),
+            // Any account will do, but the SDK sends nothing without one.
+            ("AWS_ACCESS_KEY_ID", aws("nobody")),
+            ("AWS_SECRET_ACCESS_KEY", aws("nothing")),
         ];
-        urls.into_iter().filter_map(|(name, url)| Some((name, url?)))
+        variables.into_iter().filter_map(|(name, value)| Some((name, value?)))
     }
 
     fn stop(self) -> Result<(), Trouble> {
         // If one of them makes trouble, the others stop as they are dropped.
         self.postgres.map_or(Ok(()), postgres::Server::stop)?;
         self.redis.map_or(Ok(()), redis::Server::stop)?;
-        self.rabbitmq.map_or(Ok(()), rabbitmq::Server::stop)
+        self.rabbitmq.map_or(Ok(()), rabbitmq::Server::stop)?;
+        self.aws.map_or(Ok(()), aws::Server::stop)
     }
 }
 

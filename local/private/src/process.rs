@@ -221,6 +221,12 @@ mod tests {
         // The second command keeps the shell, with its command line, from becoming the first.
         let mut server = shell(&folder, &format!("sleep 600; : {}/", folder.0.display()));
         server.note().unwrap();
+        // A process is there a moment before its command line is.
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while command_line(server.id()).is_empty() {
+            assert!(Instant::now() < deadline, "it does not start");
+            std::thread::yield_now();
+        }
         server.signal(Signal::STOP).unwrap();
         stop_left_over(&folder.0);
         // Its command line is gone a moment before it is.

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::folder::{lock, lock_left_over};
-use crate::{Trouble, postgres, rabbitmq, redis, trouble};
+use crate::{Trouble, aws, postgres, rabbitmq, redis, trouble};
 
 /// A run: locked as long as this value lives. Its folder goes with it, unless a server has left its log there.
 #[derive(Debug)]
@@ -37,6 +37,11 @@ impl Run {
     pub fn rabbitmq(&self) -> PathBuf {
         self.folder.join("rabbitmq")
     }
+
+    /// The folder of what plays AWS.
+    pub fn aws(&self) -> PathBuf {
+        self.folder.join("aws")
+    }
 }
 
 impl Drop for Run {
@@ -57,6 +62,7 @@ async fn sweep(parent: &Path) -> Result<(), Trouble> {
         postgres::Server::reset(&run.postgres()).await?;
         redis::Server::reset(&run.redis())?;
         rabbitmq::Server::reset(&run.rabbitmq())?;
+        aws::Server::reset(&run.aws())?;
     }
     Ok(())
 }

@@ -9,10 +9,13 @@ use tokio::process::{Child, Command};
 
 use crate::{Folder, PATIENCE, processes, wait_until};
 
+/// What the AWS SDK is told.
+const AWS: [&str; 4] = ["AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+
 fn with_services(target: &Folder, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_with-services"));
     command.args(arguments).env("CARGO_TARGET_DIR", &target.0);
-    for name in ["DATABASE_URL", "REDIS_URL", "RABBITMQ_URL"] {
+    for name in ["DATABASE_URL", "REDIS_URL", "RABBITMQ_URL"].into_iter().chain(AWS) {
         command.env_remove(name);
     }
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -50,7 +53,22 @@ async fn the_command_is_told_of_the_servers_that_it_needs_and_its_code_is_handed
     let printed = text(&answer.stdout);
     assert_eq!(answer.status.code(), Some(7), "{}", text(&answer.stderr));
     assert!(printed.contains("DATABASE_URL=postgres://") && printed.contains("REDIS_URL=redis://"), "{printed}");
-    assert!(!printed.contains("RABBITMQ_URL"), "{printed}");
+    assert!(!printed.contains("RABBITMQ_URL") && !AWS.iter().any(|name| printed.contains(name)), "{printed}");
+    assert_none_runs(&target.0).await;
+    assert!(runs(&target).is_empty());
+}
+
+#[tokio::test]
+async fn the_aws_sdk_is_told_all_that_it_asks_for() {
+    let target = Folder::new();
+    let answer = outcome(with_services(&target, &["--only", "aws", "env"])).await;
+    let printed = text(&answer.stdout);
+    for name in AWS {
+        let set = printed.lines().filter_map(|line| line.split_once('=')).find(|(set, _)| *set == name);
+        assert!(set.is_some_and(|(_, value)| !value.is_empty()), "no {name} in {printed}");
+    }
+    assert!(printed.contains("AWS_ENDPOINT_URL=http://127.0.0.1:"), "{printed}");
+    assert!(printed.contains("AWS_REGION=ap-northeast-2\n"), "{printed}");
     assert_none_runs(&target.0).await;
     assert!(runs(&target).is_empty());
 }
@@ -60,18 +78,19 @@ async fn a_server_that_it_does_not_know_is_said_in_one_sentence() {
     let target = Folder::new();
     let answer = outcome(with_services(&target, &["--only", "redis,mongodb", "true"])).await;
     assert!(!answer.status.success());
-    let said = "with-services: name postgres, redis or rabbitmq after --only, not \"mongodb\"\n";
+    let said = "with-services: name postgres, redis, rabbitmq or aws after --only, not \"mongodb\"\n";
     assert_eq!(text(&answer.stderr), said);
 }
 
 #[tokio::test]
 async fn what_a_killed_one_left_is_cleared_by_the_next() {
     let target = Folder::new();
-    let mut first = with_services(&target, &["sh", "-c", "echo $DATABASE_URL $REDIS_URL $RABBITMQ_URL; read line"]);
+    let told = "echo $DATABASE_URL $REDIS_URL $RABBITMQ_URL $AWS_ENDPOINT_URL; read line";
+    let mut first = with_services(&target, &["sh", "-c", told]);
     let mut first = first.spawn().unwrap();
     let mut lines = BufReader::new(first.stdout.take().unwrap()).lines();
     let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("nothing starts").unwrap().unwrap();
-    assert!(["postgres://", "redis://", "amqp://"].iter().all(|scheme| line.contains(scheme)), "{line}");
+    assert!(["postgres://", "redis://", "amqp://", "http://"].iter().all(|scheme| line.contains(scheme)), "{line}");
     first.kill().await.unwrap();
     assert!(!processes(&target.0).is_empty());
 
