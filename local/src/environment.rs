@@ -15,6 +15,11 @@ pub(crate) fn load() -> Result<(), Trouble> {
     Ok(())
 }
 
+/// The folder of the workspace.
+pub(crate) fn workspace() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
 /// Where what belongs to this machine alone is kept: `target/` of the workspace.
 pub(crate) fn target() -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target");

@@ -4,18 +4,23 @@
 
 mod database;
 mod environment;
+mod events;
+mod setup;
+mod watch;
 mod welcome;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use local::sources::{Lambda, Sources};
 use local::{changes, demo, openapi, serve};
 use shared::auth::keys;
 use shared::auth::tokens::Tokens;
 use shared::clock::Clock;
-use shared::config::{AppEnv, Config};
+use shared::config::{AppEnv, Config, ConfigError};
 use shared::db::{self, PoolSize};
 use shared::telemetry;
 use tokio::net::TcpListener;
@@ -38,6 +43,25 @@ struct Cli {
 enum Task {
     /// Serve everything on one port (the default)
     Run,
+    /// Serve everything in the shape it has in production
+    Watch(watch::Ports),
+    /// Do what AWS's event source mappings do
+    Sources {
+        /// Where functions are invoked
+        #[arg(long, default_value = "http://127.0.0.1:9000")]
+        lambda: String,
+        /// The most messages of RabbitMQ in one invocation
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+        batch: u16,
+        /// How long messages are gathered, in milliseconds
+        #[arg(long, default_value_t = 0)]
+        window: u64,
+    },
+    /// Make what the functions need: keys, tables, queues, demo data
+    Setup,
+    /// Show or replay messages that were laid aside
+    #[command(subcommand)]
+    Events(Events),
     /// Bring the database up to date
     Migrate,
     /// Take the last migration back
@@ -59,6 +83,17 @@ enum Task {
         old: PathBuf,
         /// The description now
         new: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum Events {
+    /// Show what the fan-out parked and what the queues gave up
+    List,
+    /// Send it again
+    Replay {
+        /// Ids of events; all when none is given
+        ids: Vec<String>,
     },
 }
 
@@ -86,6 +121,11 @@ fn carry_out(task: Task) -> Result<(), Trouble> {
         let stopped = stop_on_signal()?;
         match task {
             Task::Run => run(config, stopped).await,
+            Task::Watch(ports) => watch::watch(config, ports, stopped).await,
+            Task::Sources { lambda, batch, window } => sources(config, &lambda, batch, window, stopped).await,
+            Task::Setup => unless(stopped, setup::run(&config)).await,
+            Task::Events(Events::List) => unless(stopped, events::list(&config)).await,
+            Task::Events(Events::Replay { ids }) => unless(stopped, events::replay(&config, &ids)).await,
             Task::Migrate => unless(stopped, with_database(&config, Database::migrate)).await,
             Task::MigrateDown => unless(stopped, with_database(&config, Database::migrate_down)).await,
             Task::Seed => unless(stopped, with_database(&config, async |database| seed(&config, database).await)).await,
@@ -124,6 +164,32 @@ async fn seed(config: &Config, database: &Database) -> Result<(), Trouble> {
     Ok(seeded?)
 }
 
+async fn sources(
+    config: Config,
+    lambda: &str,
+    batch: u16,
+    window: u64,
+    stopped: CancellationToken,
+) -> Result<(), Trouble> {
+    telemetry::init(&config)?;
+    let (Some(rabbitmq_url), Some(nudge_queue_url)) = (&config.rabbitmq_url, &config.nudge_queue_url) else {
+        return Err(ConfigError::missing(&[
+            ("RABBITMQ_URL", config.rabbitmq_url.is_some()),
+            ("NUDGE_QUEUE_URL", config.nudge_queue_url.is_some()),
+        ])
+        .into());
+    };
+    let sources = Sources {
+        rabbitmq_url: rabbitmq_url.clone(),
+        nudge_queue_url: nudge_queue_url.clone(),
+        lambda: Lambda::at(lambda),
+        batch,
+        window: Duration::from_millis(window),
+    };
+    sources.run(stopped).await;
+    Ok(())
+}
+
 async fn run(config: Config, stopped: CancellationToken) -> Result<(), Trouble> {
     let listener = listen(&config).await?;
     telemetry::init(&config).map_err(|error| format!("LOG_FILE cannot be written: {error}"))?;
@@ -150,7 +216,7 @@ async fn run(config: Config, stopped: CancellationToken) -> Result<(), Trouble> 
         }
     }
     let menu = if production { None } else { demo::available_menu(&pool).await };
-    welcome::print(&database, listener.local_addr()?, menu);
+    welcome::print(&database, &format!("http://{}", listener.local_addr()?), menu);
     let served = serve::serve(config, tokens, pool, clock, listener, stopped).await;
     database.close()?;
     served

@@ -2,16 +2,13 @@
 
 #![expect(clippy::print_stdout, reason = "this is what the program is to print")]
 
-use std::net::SocketAddr;
-
 use local::demo::{STORES, SUPER_ADMIN, TABLE_PASSWORD};
 use shared::domain::MenuId;
 
 use crate::database::Database;
 
 /// Print it. `menu` can be ordered in the first demo store; without it there is no demo data to try.
-pub(crate) fn print(database: &Database, address: SocketAddr, menu: Option<MenuId>) {
-    let url = format!("http://{address}");
+pub(crate) fn print(database: &Database, url: &str, menu: Option<MenuId>) {
     let database = match database.private_folder() {
         Some(folder) => format!("private, in {} (`make reset` drops it)", folder.display()),
         None => "the one that DATABASE_URL names".to_owned(),

@@ -56,6 +56,16 @@ impl Server {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// What the SDK finds it by. Any account will do, but the SDK sends nothing without one.
+    pub fn environment(&self) -> [(&'static str, String); 4] {
+        [
+            ("AWS_ENDPOINT_URL", self.url()),
+            ("AWS_REGION", REGION.to_owned()),
+            ("AWS_ACCESS_KEY_ID", "nobody".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "nothing".to_owned()),
+        ]
+    }
+
     /// Stop, and remove the folder.
     pub fn stop(mut self) -> Result<(), Trouble> {
         self.kill()?;

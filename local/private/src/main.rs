@@ -123,18 +123,13 @@ impl Services {
 
     /// What the command finds them by.
     fn variables(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let aws = |value: &str| self.aws.is_some().then(|| value.to_owned());
         let variables = [
             ("DATABASE_URL", self.postgres.as_ref().map(postgres::Server::url)),
             ("REDIS_URL", self.redis.as_ref().map(redis::Server::url)),
             ("RABBITMQ_URL", self.rabbitmq.as_ref().map(rabbitmq::Server::url)),
-            ("AWS_ENDPOINT_URL", self.aws.as_ref().map(aws::Server::url)),
-            ("AWS_REGION", aws(aws::REGION)),
-            // Any account will do, but the SDK sends nothing without one.
-            ("AWS_ACCESS_KEY_ID", aws("nobody")),
-            ("AWS_SECRET_ACCESS_KEY", aws("nothing")),
         ];
-        variables.into_iter().filter_map(|(name, value)| Some((name, value?)))
+        let variables = variables.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        variables.chain(self.aws.iter().flat_map(aws::Server::environment))
     }
 
     fn stop(self) -> Result<(), Trouble> {

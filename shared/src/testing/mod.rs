@@ -8,7 +8,9 @@ mod client;
 mod contract;
 mod database;
 mod fixtures;
+mod rabbitmq;
 mod redis;
+mod sqs;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -43,7 +45,9 @@ use crate::limiter::Limiter;
 use crate::telemetry::metrics::Metrics;
 use crate::testing::contract::Contract;
 
+pub use self::rabbitmq::TestRabbitMq;
 pub use self::redis::TestRedis;
+pub use self::sqs::TestQueue;
 pub use client::{TestRequest, TestResponse};
 pub use contract::{check_event, check_sample};
 pub use database::TestDatabase;

@@ -4,7 +4,7 @@ use std::env;
 
 use chrono::TimeDelta;
 use redis::Script;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::redis::{Patience, Redis};
 
@@ -70,6 +70,11 @@ impl TestRedis {
     pub fn at(url: &str) -> Self {
         let url = SecretString::from(url);
         Self { redis: Redis::open(&url, PATIENCE).unwrap(), url }
+    }
+
+    /// Its URL, for another process.
+    pub fn url(&self) -> &str {
+        self.url.expose_secret()
     }
 
     /// Another process's connection.

@@ -1,0 +1,295 @@
+//! `watch`: the service in the shape it has in production. The functions are real Lambda binaries under `cargo lambda watch`;
+//! beside them run the stream container, the event sources and the gateway, on servers that are found by URL or are private.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use local::demo;
+use local::sources::Lambda;
+use private_services::{Run, aws, python, rabbitmq, redis};
+use rustix::process::{Pid, Signal, kill_process_group};
+use secrecy::ExposeSecret;
+use serde_json::json;
+use shared::clock;
+use shared::config::Config;
+use shared::db::{self, PoolSize};
+use shared::events::rmq::SOURCE;
+use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
+
+use crate::database::Database;
+use crate::{Trouble, environment, unless, welcome};
+
+/// The account that the emulator's queues are in.
+const ACCOUNT: &str = "123456789012";
+/// How long everything may take to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A request for each HTTP function that asks nothing of it: it starts the function.
+const FIRST_REQUESTS: &[(&str, &str)] = &[
+    ("system", "/health/live"),
+    ("auth", "/.well-known/jwks.json"),
+    ("menus", "/api/customer/menus"),
+    ("orders", "/api/customer/orders"),
+    ("tables", "/api/admin/tables"),
+    ("stores", "/api/superadmin/stores"),
+];
+
+/// Where the parts listen.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Ports {
+    /// Port of `cargo lambda watch`
+    #[arg(long, default_value_t = 9000)]
+    api_port: u16,
+    /// Port of the stream container
+    #[arg(long, default_value_t = 8001)]
+    stream_port: u16,
+}
+
+/// Run it until `stopped`.
+pub(crate) async fn watch(config: Config, ports: Ports, stopped: CancellationToken) -> Result<(), Trouble> {
+    let cargo_lambda = unless(stopped.clone(), async { Ok(python::program("cargo-lambda").await?) }).await?;
+    let services = unless(stopped.clone(), Services::start(&config)).await?;
+    let environment = services.environment(&config)?;
+    let watched = unless(stopped.clone(), run(&config, ports, &cargo_lambda, &services, &environment)).await;
+    let done = match watched {
+        // Ctrl-C is how this ends.
+        Err(_) if stopped.is_cancelled() => Ok(()),
+        other => other,
+    };
+    services.stop()?;
+    done
+}
+
+/// Start the parts, say so, and wait until one of them ends, which none should.
+async fn run(
+    config: &Config,
+    ports: Ports,
+    cargo_lambda: &Path,
+    services: &Services,
+    environment: &[(&str, String)],
+) -> Result<(), Trouble> {
+    let this = env::current_exe()?;
+    let start = |program: &Path, arguments: &[&str]| Part::start(program, arguments, environment);
+    let (api, stream) = (format!("http://127.0.0.1:{}", ports.api_port), ports.stream_port.to_string());
+    eprintln!("Building the functions.");
+    build().await?;
+    start(&this, &["setup"])?.succeed().await?;
+
+    let mut parts = vec![
+        start(
+            cargo_lambda,
+            &["lambda", "watch", "--invoke-address", "127.0.0.1", "--invoke-port", &ports.api_port.to_string()],
+        )?,
+        Part::start(&binary("stream"), &[], &[environment, &[("PORT", stream.clone())]].concat())?,
+        start(&this, &["gateway", "--api", &api, "--stream", &format!("http://127.0.0.1:{stream}")])?,
+    ];
+    let starting = async {
+        let gateway = format!("http://127.0.0.1:{}", config.port);
+        first_requests(&gateway, &Lambda::at(&api)).await?;
+        Ok::<_, Trouble>(gateway)
+    };
+    let gateway = tokio::select! {
+        started = starting => started?,
+        ended = any_ends(&mut parts) => return ended,
+    };
+    parts.push(start(&this, &["sources", "--lambda", &api])?);
+    tokio::select! {
+        healthy = until_healthy(&gateway) => healthy?,
+        ended = any_ends(&mut parts) => return ended,
+    }
+    let pool = db::connect(db::connect_options(&services.database.url)?, PoolSize::LAMBDA);
+    let menu = demo::available_menu(&pool).await;
+    pool.close().await;
+    welcome::print(&services.database, &gateway, menu);
+    any_ends(&mut parts).await
+}
+
+/// Build what runs, so that no two functions wait for each other's build.
+async fn build() -> Result<(), Trouble> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(environment::workspace()).args(["build", "--package", "stream"]);
+    for function in FIRST_REQUESTS.iter().map(|(function, _)| *function).chain(["relay", "fanout", "migrate"]) {
+        cargo.args(["--package", function]);
+    }
+    let status = cargo.status().await?;
+    if status.success() { Ok(()) } else { Err("the functions cannot be built".into()) }
+}
+
+/// Start every function, one after the other: two at once may wait for each other for ever.
+async fn first_requests(gateway: &str, lambda: &Lambda) -> Result<(), Trouble> {
+    let client = reqwest::Client::new();
+    for (function, path) in FIRST_REQUESTS {
+        eprintln!("Starting {function}.");
+        // Refused and unavailable are answers, too, but only the function itself says this.
+        until(async || {
+            let answer = client.get(format!("{gateway}{path}")).send().await?;
+            if answer.status().as_u16() < 500 { Ok(()) } else { Err(answer.status().to_string().into()) }
+        })
+        .await?;
+    }
+    for (function, event) in
+        [("fanout", json!({"eventSource": SOURCE, "rmqMessagesByQueue": {}})), ("relay", json!({"Records": []}))]
+    {
+        eprintln!("Starting {function}.");
+        lambda.invoke(function, &event).await.map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// Wait until the service says that all is well: then the relay has reached the broker.
+async fn until_healthy(gateway: &str) -> Result<(), Trouble> {
+    until(async || {
+        let answer = reqwest::get(format!("{gateway}/health")).await?;
+        let (status, text) = (answer.status(), answer.text().await?);
+        if status.is_success() { Ok(()) } else { Err(text.into()) }
+    })
+    .await
+}
+
+/// Ask until it succeeds, for two minutes at most.
+async fn until(ask: impl AsyncFn() -> Result<(), Trouble>) -> Result<(), Trouble> {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(120);
+    loop {
+        match ask().await {
+            Ok(()) => return Ok(()),
+            Err(error) if tokio::time::Instant::now() > deadline => return Err(error),
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+async fn any_ends(parts: &mut [Part]) -> Result<(), Trouble> {
+    let ends = parts.iter_mut().map(|part| Box::pin(part.end()));
+    let (ended, _, _) = futures_util::future::select_all(ends).await;
+    Err(ended?.into())
+}
+
+/// A binary that [`build`] has made.
+fn binary(name: &str) -> PathBuf {
+    environment::target().join("debug").join(name)
+}
+
+/// A process with everything it starts. Ended when dropped.
+struct Part {
+    name: String,
+    child: Child,
+}
+
+impl Part {
+    fn start(program: &Path, arguments: &[&str], environment: &[(&str, String)]) -> Result<Self, Trouble> {
+        let program_name = program.file_name().unwrap_or_default().to_string_lossy();
+        let name = arguments.first().filter(|_| program_name != "cargo-lambda").copied().unwrap_or(&program_name);
+        let child = Command::new(program)
+            .args(arguments)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(environment::workspace())
+            .stdin(Stdio::null())
+            // Ctrl-C on the terminal is for us: the parts end in their order.
+            .process_group(0)
+            .spawn()
+            .map_err(|error| format!("{} cannot be started: {error}", program.display()))?;
+        Ok(Self { name: name.to_owned(), child })
+    }
+
+    /// Wait for it, and make sure that it went well.
+    async fn succeed(mut self) -> Result<(), Trouble> {
+        let status = self.child.wait().await?;
+        if status.success() { Ok(()) } else { Err(format!("{} failed: see above", self.name).into()) }
+    }
+
+    /// Wait for its end.
+    async fn end(&mut self) -> Result<String, Trouble> {
+        let status = self.child.wait().await?;
+        Ok(format!("{} has ended ({status})", self.name))
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = self.child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        if let Some(pid) = pid {
+            // Already gone is as good.
+            let _ = kill_process_group(pid, signal);
+        }
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.signal(Signal::TERM);
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while std::time::Instant::now() < deadline {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.signal(Signal::KILL);
+    }
+}
+
+/// The servers: those that are named, and private ones for the others.
+struct Services {
+    database: Database,
+    redis: Option<redis::Server>,
+    rabbitmq: Option<rabbitmq::Server>,
+    aws: Option<aws::Server>,
+    // Last: its folder goes when they are gone.
+    _run: Run,
+}
+
+impl Services {
+    async fn start(config: &Config) -> Result<Self, Trouble> {
+        let run = Run::begin(&environment::target().join("local/watch")).await?;
+        let named = env::var_os("AWS_ENDPOINT_URL").is_some();
+        eprintln!("Starting the servers that are not named.");
+        let (redis, rabbitmq, aws) = tokio::try_join!(
+            private(config.redis_url.is_none(), async || redis::Server::start(&run.redis()).await),
+            private(config.rabbitmq_url.is_none(), async || rabbitmq::Server::start(&run.rabbitmq()).await),
+            private(!named, async || aws::Server::start(&run.aws()).await),
+        )?;
+        let database = Database::open(config).await?;
+        Ok(Self { database, redis, rabbitmq, aws, _run: run })
+    }
+
+    /// What the parts find everything by.
+    fn environment(&self, config: &Config) -> Result<Vec<(&'static str, String)>, Trouble> {
+        let mut environment = vec![("DATABASE_URL", self.database.url.clone())];
+        environment.extend(self.redis.as_ref().map(|server| ("REDIS_URL", server.url())));
+        environment.extend(self.rabbitmq.as_ref().map(|server| ("RABBITMQ_URL", server.url())));
+        let endpoint = match &self.aws {
+            Some(server) => {
+                environment.extend(server.environment());
+                server.url()
+            }
+            None => env::var("AWS_ENDPOINT_URL")?,
+        };
+        let queue = |url: &Option<String>, name| url.clone().unwrap_or_else(|| format!("{endpoint}/{ACCOUNT}/{name}"));
+        environment.push(("NUDGE_QUEUE_URL", queue(&config.nudge_queue_url, "relay-nudges")));
+        environment.push(("PARKED_QUEUE_URL", queue(&config.parked_queue_url, "fanout-parked")));
+        // The gateway proves with it that the viewer's address is the gateway's word.
+        let secret = config.origin_secret.as_ref().map(|secret| secret.expose_secret().to_owned());
+        environment.push(("ORIGIN_SECRET", secret.unwrap_or_else(|| STANDARD.encode(clock::random::<16>()))));
+        for (name, path) in [
+            ("JWT_PRIVATE_KEY_PATH", &config.jwt_private_key_path),
+            ("JWT_PUBLIC_KEY_PATH", &config.jwt_public_key_path),
+        ] {
+            environment.push((name, std::path::absolute(path)?.to_string_lossy().into_owned()));
+        }
+        Ok(environment)
+    }
+
+    fn stop(self) -> Result<(), Trouble> {
+        // If one of them makes trouble, the others stop as they are dropped.
+        self.database.close()?;
+        self.redis.map_or(Ok(()), redis::Server::stop)?;
+        self.rabbitmq.map_or(Ok(()), rabbitmq::Server::stop)?;
+        Ok(self.aws.map_or(Ok(()), aws::Server::stop)?)
+    }
+}
+
+async fn private<T, E>(wanted: bool, start: impl AsyncFnOnce() -> Result<T, E>) -> Result<Option<T>, E> {
+    if wanted { start().await.map(Some) } else { Ok(None) }
+}

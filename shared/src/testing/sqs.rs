@@ -1,0 +1,55 @@
+//! A queue of SQS for one test, on the stand-in that `with-services` started.
+
+use std::env;
+
+use serde_json::Value;
+
+use crate::aws::Queue;
+use crate::clock;
+
+/// A queue that nobody else knows.
+#[derive(Debug)]
+pub struct TestQueue(Queue);
+
+impl TestQueue {
+    /// A new one.
+    pub async fn create() -> Self {
+        let endpoint = env::var("AWS_ENDPOINT_URL").expect("tests need SQS: run `make test`");
+        let name = format!("test-{}", uuid::Uuid::from_bytes(clock::random()).simple());
+        let queue = Queue::new(format!("{endpoint}/123456789012/{name}"));
+        queue.client().await.create_queue().queue_name(name).send().await.unwrap();
+        Self(queue)
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> &str {
+        self.0.url()
+    }
+
+    /// Put something into it.
+    pub async fn send(&self, body: &str) {
+        self.0.send(body).await.unwrap();
+    }
+
+    /// Everything in it, taken out of it.
+    pub async fn take(&self) -> Vec<String> {
+        let (client, mut bodies) = (self.0.client().await, Vec::new());
+        loop {
+            let received =
+                client.receive_message().queue_url(self.url()).max_number_of_messages(10).send().await.unwrap();
+            if received.messages().is_empty() {
+                return bodies;
+            }
+            for message in received.messages() {
+                bodies.push(message.body().unwrap().to_owned());
+                let deleted = client.delete_message().queue_url(self.url());
+                deleted.set_receipt_handle(message.receipt_handle.clone()).send().await.unwrap();
+            }
+        }
+    }
+
+    /// The same, each read as JSON.
+    pub async fn take_json(&self) -> Vec<Value> {
+        self.take().await.iter().map(|body| serde_json::from_str(body).unwrap()).collect()
+    }
+}
