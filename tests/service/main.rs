@@ -15,6 +15,7 @@ mod migrations;
 mod plans;
 mod queries;
 mod routes;
+mod routing;
 
 use shared::testing::{Options, TestApp};
 use stream::Streams;
