@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use local::sources::{Lambda, Sources};
+use local::gateway::{self, Upstream, Upstreams};
 use local::{changes, demo, openapi, serve};
 use shared::auth::keys;
 use shared::auth::tokens::Tokens;
@@ -23,6 +24,7 @@ use shared::clock::Clock;
 use shared::config::{AppEnv, Config, ConfigError};
 use shared::db::{self, PoolSize};
 use shared::telemetry;
+use shared::telemetry::metrics::Metrics;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -62,6 +64,18 @@ enum Task {
     /// Show or replay messages that were laid aside
     #[command(subcommand)]
     Events(Events),
+    /// Serve what runs as several programs at one address, as CloudFront does on AWS
+    Gateway {
+        /// Where the functions are: `cargo lambda watch`
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9000")]
+        api: Upstream,
+        /// Where the live streams are
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8001")]
+        stream: Upstream,
+        /// Where the pictures are, a bucket for example; without it there are none
+        #[arg(long, value_name = "URL")]
+        pictures: Option<Upstream>,
+    },
     /// Bring the database up to date
     Migrate,
     /// Take the last migration back
@@ -126,6 +140,9 @@ fn carry_out(task: Task) -> Result<(), Trouble> {
             Task::Setup => unless(stopped, setup::run(&config)).await,
             Task::Events(Events::List) => unless(stopped, events::list(&config)).await,
             Task::Events(Events::Replay { ids }) => unless(stopped, events::replay(&config, &ids)).await,
+            Task::Gateway { api, stream, pictures } => {
+                serve_gateway(config, Upstreams { api, stream, pictures }, stopped).await
+            }
             Task::Migrate => unless(stopped, with_database(&config, Database::migrate)).await,
             Task::MigrateDown => unless(stopped, with_database(&config, Database::migrate_down)).await,
             Task::Seed => unless(stopped, with_database(&config, async |database| seed(&config, database).await)).await,
@@ -220,6 +237,19 @@ async fn run(config: Config, stopped: CancellationToken) -> Result<(), Trouble> 
     let served = serve::serve(config, tokens, pool, clock, listener, stopped).await;
     database.close()?;
     served
+}
+
+async fn serve_gateway(config: Config, upstreams: Upstreams, stopped: CancellationToken) -> Result<(), Trouble> {
+    let listener = listen(&config).await?;
+    telemetry::init(&config).map_err(|error| format!("LOG_FILE cannot be written: {error}"))?;
+    let options = gateway::Options {
+        demo_page: config.app_env != AppEnv::Production,
+        origin_secret: config.origin_secret,
+        timeout: gateway::TIMEOUT,
+        metrics: Metrics::install_some(|name| gateway::METRICS.contains(&name)),
+    };
+    welcome::print_gateway(listener.local_addr()?, &upstreams, &options);
+    gateway::serve(listener, upstreams, options, stopped).await
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, Trouble> {

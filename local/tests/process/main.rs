@@ -4,5 +4,6 @@
 
 mod browser;
 mod demo;
+mod gateway;
 mod program;
 mod running;

@@ -90,7 +90,12 @@ pub struct Metrics(Option<PrometheusHandle>);
 impl Metrics {
     /// Keep everything that this process counts from now on. To be called once, at the start.
     pub fn install() -> Self {
-        let recorder = recorder();
+        Self::install_some(|_| true)
+    }
+
+    /// Keep these metrics, by their names, for a process that has only some: the others would seem to be 0.
+    pub fn install_some(wanted: impl Fn(&str) -> bool) -> Self {
+        let recorder = recorder_of(wanted);
         let kept = Self::of(&recorder);
         // Refused when there is a recorder already: then nothing comes to this one.
         if metrics::set_global_recorder(recorder).is_ok() { kept } else { Self::off() }
@@ -123,13 +128,18 @@ impl Metrics {
 
 /// Keeps metrics in memory. It knows every one of ours; those without labels stand at 0 from the start.
 pub fn recorder() -> PrometheusRecorder {
+    recorder_of(|_| true)
+}
+
+/// The same, knowing only those that are wanted.
+pub fn recorder_of(wanted: impl Fn(&str) -> bool) -> PrometheusRecorder {
     let seconds = |name: &str| Matcher::Full(name.to_owned());
     let builder = PrometheusBuilder::new()
         .set_buckets_for_metric(seconds(HTTP_REQUEST_DURATION_SECONDS), REQUEST_BUCKETS)
         .and_then(|builder| builder.set_buckets_for_metric(seconds(DB_QUERY_DURATION_SECONDS), QUERY_BUCKETS));
     // Only an empty list of bounds is refused.
     let recorder = builder.unwrap_or_default().build_recorder();
-    metrics::with_local_recorder(&recorder, || METRICS.iter().for_each(describe));
+    metrics::with_local_recorder(&recorder, || METRICS.iter().filter(|metric| wanted(metric.name)).for_each(describe));
     recorder
 }
 

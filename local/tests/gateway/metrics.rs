@@ -1,0 +1,58 @@
+//! What the gateway counts: as the service itself would, what was asked of the functions.
+
+use axum::Router;
+use axum::http::StatusCode;
+use local::gateway::METRICS;
+use shared::telemetry::metrics::{Metrics, recorder_of};
+
+use crate::{Gateway, Options, options, serve};
+
+#[tokio::test]
+async fn what_the_functions_answer_is_counted_by_route() {
+    let recorder = recorder_of(|name| METRICS.contains(&name));
+    // The gateway runs on the test's own thread.
+    let _kept = metrics::set_default_local_recorder(&recorder);
+    let api = Router::new()
+        .route("/api/admin/orders/{id}", axum::routing::get(async || "an order"))
+        .route("/api/admin/dashboard", axum::routing::get(async || StatusCode::INTERNAL_SERVER_ERROR));
+    let (api, stream) = (serve(api).await, serve(Router::new().fallback(async || ":\n\n")).await);
+    let counted = Options { metrics: Metrics::of(&recorder), ..options() };
+    let gateway = Gateway::before(Some(&api), Some(&stream), None, counted).await;
+
+    for path in ["/api/admin/orders/987654321", "/api/admin/orders/987654322", "/api/admin/dashboard", "/nowhere"] {
+        gateway.get(path).await;
+    }
+    for path in ["/api/admin/orders/stream", "/images/1.jpg", "/demo", "/metrics"] {
+        gateway.get(path).await;
+    }
+
+    let answer = gateway.get("/metrics").await;
+    assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let text = answer.text().await.unwrap();
+    let mut requests: Vec<_> = text.lines().filter(|line| line.starts_with("http_requests_total{")).collect();
+    requests.sort_unstable();
+    let expected = [
+        r#"http_requests_total{method="GET",endpoint="/api/admin/dashboard",status="500"} 1"#,
+        r#"http_requests_total{method="GET",endpoint="/api/admin/orders/{id}",status="200"} 2"#,
+        r#"http_requests_total{method="GET",endpoint="unmatched",status="404"} 1"#,
+    ];
+    assert_eq!(requests, expected, "{text}");
+    let timed = r#"http_request_duration_seconds_count{method="GET",endpoint="/api/admin/orders/{id}"} 2"#;
+    assert!(text.contains(timed) && text.contains("http_errors_total 1\n"), "{text}");
+    assert!(text.contains("process_resident_memory_bytes "), "{text}");
+    for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        assert!(METRICS.iter().any(|name| line.starts_with(name)), "{line} is not its own");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_its_own_is_counted_like_any_other() {
+    let recorder = recorder_of(|name| METRICS.contains(&name));
+    let _kept = metrics::set_default_local_recorder(&recorder);
+    let counted = Options { metrics: Metrics::of(&recorder), ..options() };
+    let gateway = Gateway::before(None, None, None, counted).await;
+    gateway.get("/api/customer/menus").await;
+    let text = gateway.get("/metrics").await.text().await.unwrap();
+    let series = r#"http_requests_total{method="GET",endpoint="/api/customer/menus",status="503"} 1"#;
+    assert!(text.contains(series) && text.contains("http_errors_total 1\n"), "{text}");
+}
