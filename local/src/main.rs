@@ -208,7 +208,7 @@ async fn sources(
 }
 
 async fn run(config: Config, stopped: CancellationToken) -> Result<(), Trouble> {
-    let listener = listen(&config).await?;
+    let listener = listen(&config, "make run").await?;
     telemetry::init(&config).map_err(|error| format!("LOG_FILE cannot be written: {error}"))?;
     let production = config.app_env == AppEnv::Production;
     let keys_are_files = config.jwt_public_keys.is_none();
@@ -240,7 +240,7 @@ async fn run(config: Config, stopped: CancellationToken) -> Result<(), Trouble> 
 }
 
 async fn serve_gateway(config: Config, upstreams: Upstreams, stopped: CancellationToken) -> Result<(), Trouble> {
-    let listener = listen(&config).await?;
+    let listener = listen(&config, "table-order-local gateway").await?;
     telemetry::init(&config).map_err(|error| format!("LOG_FILE cannot be written: {error}"))?;
     let options = gateway::Options {
         demo_page: config.app_env != AppEnv::Production,
@@ -252,12 +252,13 @@ async fn serve_gateway(config: Config, upstreams: Upstreams, stopped: Cancellati
     gateway::serve(listener, upstreams, options, stopped).await
 }
 
-async fn listen(config: &Config) -> Result<TcpListener, Trouble> {
+/// Listen where the configuration says; `command` is what is typed to begin.
+async fn listen(config: &Config, command: &str) -> Result<TcpListener, Trouble> {
     let (host, port) = (config.host, config.port);
     let listener = TcpListener::bind((host, port)).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => {
             let next = port.wrapping_add(1);
-            format!("port {port} is taken: stop what uses it, or choose another with PORT={next} make run")
+            format!("port {port} is taken: stop what uses it, or choose another with PORT={next} {command}")
         }
         _ => format!("{host}:{port} cannot be listened on: {error}"),
     })?;
