@@ -3,7 +3,7 @@
 #![expect(clippy::print_stdout, reason = "this is what the program is to print")]
 
 use local::laid_aside::{LaidAside, Message};
-use shared::config::{Config, ConfigError};
+use shared::config::Config;
 
 use crate::Trouble;
 
@@ -41,14 +41,8 @@ pub(crate) async fn replay(config: &Config, ids: &[String]) -> Result<(), Troubl
 }
 
 async fn find(config: &Config) -> Result<LaidAside, Trouble> {
-    let (Some(rabbitmq_url), Some(parked_queue_url)) = (&config.rabbitmq_url, &config.parked_queue_url) else {
-        return Err(ConfigError::missing(&[
-            ("RABBITMQ_URL", config.rabbitmq_url.is_some()),
-            ("PARKED_QUEUE_URL", config.parked_queue_url.is_some()),
-        ])
-        .into());
-    };
-    LaidAside::find(rabbitmq_url, parked_queue_url).await
+    let [rabbitmq_url, parked_queue_url] = config.required(["RABBITMQ_URL", "PARKED_QUEUE_URL"])?;
+    LaidAside::find(&rabbitmq_url.into(), parked_queue_url).await
 }
 
 fn line(message: &Message) -> String {

@@ -21,7 +21,7 @@ use local::{changes, demo, openapi, serve};
 use shared::auth::keys;
 use shared::auth::tokens::Tokens;
 use shared::clock::Clock;
-use shared::config::{AppEnv, Config, ConfigError};
+use shared::config::{AppEnv, Config};
 use shared::db::{self, PoolSize};
 use shared::telemetry;
 use shared::telemetry::metrics::Metrics;
@@ -189,16 +189,10 @@ async fn sources(
     stopped: CancellationToken,
 ) -> Result<(), Trouble> {
     telemetry::init(&config)?;
-    let (Some(rabbitmq_url), Some(nudge_queue_url)) = (&config.rabbitmq_url, &config.nudge_queue_url) else {
-        return Err(ConfigError::missing(&[
-            ("RABBITMQ_URL", config.rabbitmq_url.is_some()),
-            ("NUDGE_QUEUE_URL", config.nudge_queue_url.is_some()),
-        ])
-        .into());
-    };
+    let [rabbitmq_url, nudge_queue_url] = config.required(["RABBITMQ_URL", "NUDGE_QUEUE_URL"])?;
     let sources = Sources {
-        rabbitmq_url: rabbitmq_url.clone(),
-        nudge_queue_url: nudge_queue_url.clone(),
+        rabbitmq_url: rabbitmq_url.into(),
+        nudge_queue_url: nudge_queue_url.to_owned(),
         lambda: Lambda::at(lambda),
         batch,
         window: Duration::from_millis(window),

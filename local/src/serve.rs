@@ -5,21 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::app::{App, Parts};
-use shared::auth::login_throttle::LoginThrottle;
-use shared::auth::owners::Owners;
-use shared::auth::passwords::{self, Passwords};
-use shared::auth::tickets::{LocalTickets, Tickets};
 use shared::auth::tokens::Tokens;
-use shared::cache::{Cache, LocalCache};
 use shared::clock::{self, Clock};
 use shared::config::{AppEnv, Config};
 use shared::events::bus::Bus;
 use shared::events::feed::Feed;
 use shared::events::publisher::Publisher;
 use shared::events::relay::Relay;
-use shared::health::HealthCheck;
 use shared::http::{layers, server};
-use shared::limiter::Limiter;
 use shared::telemetry::metrics::Metrics;
 use sqlx::PgPool;
 use stream::Streams;
@@ -45,28 +38,17 @@ pub async fn serve(
     let metrics = Metrics::install();
     let production = config.app_env == AppEnv::Production;
     let nudged = Arc::new(Notify::new());
-    let cache = Cache::Local(LocalCache::default());
     // A feed of its own for each start: whoever comes back is told to load again.
     let feed = Feed::local(&Uuid::from_bytes(clock::random()).simple().to_string());
     let streams = Streams::new(feed.clone(), stopped.clone());
-    let publisher = Publisher::Local { feed, cache: cache.clone() };
-    let relay = Relay { db: db.clone(), publisher, clock: clock.clone() };
     let app = App::new(Parts {
-        clock,
-        db: db.clone(),
-        tokens,
-        passwords: Passwords::new(passwords::COST),
-        owners: Owners::default(),
-        limiter: Limiter::new(config.rate_limit_per_minute, None),
-        login_throttle: LoginThrottle::new(None),
-        tickets: Tickets::Local(LocalTickets::default()),
-        cache,
+        clock: clock.clone(),
         bus: Bus::Local(nudged.clone()),
-        health: HealthCheck::default(),
-        redis: None,
         metrics: metrics.clone(),
-        config,
+        ..Parts::new(config, tokens, db.clone(), None)
     });
+    let publisher = Publisher::Local { feed, cache: app.cache.clone() };
+    let relay = Relay { db: db.clone(), publisher, clock };
     let relaying = tokio::spawn(relay.run(nudged, stopped.clone()));
     let rechecking = tokio::spawn(streams.clone().recheck_regularly(app.clone()));
     let keeping_up = tokio::spawn(metrics.keep_up(stopped.clone()));

@@ -6,7 +6,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use local::demo;
 use shared::aws::{Queue, unavailable};
 use shared::clock::Clock;
-use shared::config::{AppEnv, Config, ConfigError};
+use shared::config::{AppEnv, Config};
 use shared::db::{self, PoolSize};
 
 use crate::Trouble;
@@ -21,16 +21,7 @@ const PARKED_LIFE: &str = "1209600";
 
 /// Make what is missing. Doing so twice changes nothing.
 pub(crate) async fn run(config: &Config) -> Result<(), Trouble> {
-    let (Some(_), Some(nudges), Some(parked)) =
-        (&config.database_url, &config.nudge_queue_url, &config.parked_queue_url)
-    else {
-        return Err(ConfigError::missing(&[
-            ("DATABASE_URL", config.database_url.is_some()),
-            ("NUDGE_QUEUE_URL", config.nudge_queue_url.is_some()),
-            ("PARKED_QUEUE_URL", config.parked_queue_url.is_some()),
-        ])
-        .into());
-    };
+    let [_, nudges, parked] = config.required(["DATABASE_URL", "NUDGE_QUEUE_URL", "PARKED_QUEUE_URL"])?;
     if config.jwt_public_keys.is_none() && !config.jwt_private_key_path.exists() {
         crate::make_keys(config)?;
     }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::print_stdout, reason = "this is what the program is to print")]
 
+use std::net::SocketAddr;
+
 use local::demo::{STORES, SUPER_ADMIN, TABLE_PASSWORD};
 use local::gateway::{Options, Upstreams};
 use shared::domain::MenuId;

@@ -1,7 +1,9 @@
 //! Time and chance, handed in so that a test can hold them still.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::Utc;
 use uuid::Uuid;
@@ -45,4 +47,9 @@ pub fn new_uuid(now: Timestamp) -> Uuid {
 /// Bytes nobody can guess.
 pub fn random<const N: usize>() -> [u8; N] {
     rand::random()
+}
+
+/// A time nobody can guess, within this range.
+pub fn random_time(range: RangeInclusive<Duration>) -> Duration {
+    rand::random_range(range)
 }

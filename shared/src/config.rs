@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::http::HeaderValue;
 use chrono::TimeDelta;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 /// What one variable means.
 #[derive(Clone, Copy, Debug)]
@@ -166,13 +166,6 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-impl ConfigError {
-    /// The variables among these that are not set, each with whether it is, must be.
-    pub fn missing(wanted: &[(&str, bool)]) -> Self {
-        Self(wanted.iter().filter(|(_, set)| !set).map(|(name, _)| format!("{name} is missing")).collect())
-    }
-}
-
 impl Config {
     /// Read the process's environment.
     pub fn from_env() -> Result<Self, ConfigError> {
@@ -248,6 +241,29 @@ impl Config {
             })
         };
         config().ok_or(ConfigError(read.mistakes))
+    }
+}
+
+impl Config {
+    /// The values of these variables, which have no default, but without which a process cannot do its work.
+    ///
+    /// # Errors
+    /// When some are not set; all of them are named.
+    pub fn required<const N: usize>(&self, names: [&'static str; N]) -> Result<[&str; N], ConfigError> {
+        let value = |name| match name {
+            "DATABASE_URL" => self.database_url.as_ref().map(ExposeSecret::expose_secret),
+            "REDIS_URL" => self.redis_url.as_ref().map(ExposeSecret::expose_secret),
+            "RABBITMQ_URL" => self.rabbitmq_url.as_ref().map(ExposeSecret::expose_secret),
+            "NUDGE_QUEUE_URL" => self.nudge_queue_url.as_deref(),
+            "PARKED_QUEUE_URL" => self.parked_queue_url.as_deref(),
+            _ => None,
+        };
+        let missing: Vec<_> = names.iter().filter(|name| value(name).is_none()).collect();
+        if missing.is_empty() {
+            Ok(names.map(|name| value(name).unwrap_or_default()))
+        } else {
+            Err(ConfigError(missing.iter().map(|name| format!("{name} is missing")).collect()))
+        }
     }
 }
 

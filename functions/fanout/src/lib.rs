@@ -13,7 +13,7 @@ use shared::Result;
 use shared::aws::Queue;
 use shared::cache::Cache;
 use shared::clock::Clock;
-use shared::config::{Config, ConfigError};
+use shared::config::Config;
 use shared::domain::event::Envelope;
 use shared::events::fanout;
 use shared::events::feed::{Feed, RedisFeed};
@@ -35,20 +35,14 @@ impl Handler {
     ///
     /// # Errors
     /// When Redis, or the queue of parked messages, is not named.
-    pub fn new(config: Config) -> std::result::Result<Self, lambda::Error> {
-        let (Some(redis_url), Some(parked_queue_url)) = (&config.redis_url, &config.parked_queue_url) else {
-            return Err(ConfigError::missing(&[
-                ("REDIS_URL", config.redis_url.is_some()),
-                ("PARKED_QUEUE_URL", config.parked_queue_url.is_some()),
-            ])
-            .into());
-        };
-        let redis = Redis::open(redis_url, Patience::WORK)?;
+    pub fn new(config: &Config) -> std::result::Result<Self, lambda::Error> {
+        let [redis_url, parked_queue_url] = config.required(["REDIS_URL", "PARKED_QUEUE_URL"])?;
+        let redis = Redis::open(&redis_url.into(), Patience::WORK)?;
         Ok(Self {
             feed: Feed::Redis(RedisFeed::new(redis.clone())),
             cache: Cache::Redis(redis),
             clock: Clock::system(),
-            parked: Queue::new(parked_queue_url.clone()),
+            parked: Queue::new(parked_queue_url.to_owned()),
         })
     }
 

@@ -5,6 +5,6 @@ use shared::lambda::{self, Error};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let handler = Handler::new(lambda::start()?)?;
+    let handler = Handler::new(&lambda::start()?)?;
     lambda::run(async |event| handler.handle(event).await, async {}).await
 }

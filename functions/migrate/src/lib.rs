@@ -1,6 +1,5 @@
 //! A deployment's first step: brings the database and the broker up to date. Doing so twice changes nothing.
 
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use shared::config::{Config, ConfigError};
 use shared::db::{self, MIGRATIONS};
@@ -9,33 +8,26 @@ use shared::rabbitmq::{self, in_time};
 use shared::{Error, Result};
 use sqlx::{Connection, PgConnection};
 
+/// What it must be given.
+const URLS: [&str; 2] = ["DATABASE_URL", "RABBITMQ_URL"];
+
 /// Whether the database and the broker are named.
 pub fn check(config: &Config) -> std::result::Result<(), ConfigError> {
-    urls(config).map(drop)
+    config.required(URLS).map(drop)
 }
 
 /// Apply the migrations that are missing, and declare what RabbitMQ needs.
 pub async fn migrate(config: &Config) -> Result<Value> {
-    let (database_url, rabbitmq_url) = urls(config).map_err(Error::internal)?;
+    let [database_url, rabbitmq_url] = config.required(URLS).map_err(Error::internal)?;
     // A migration may take longer than any request.
-    let options = db::connect_options(database_url.expose_secret())?.options([("statement_timeout", "0")]);
+    let options = db::connect_options(database_url)?.options([("statement_timeout", "0")]);
     let mut connection = PgConnection::connect_with(&options).await?;
     MIGRATIONS.run(&mut connection).await.map_err(Error::internal)?;
     let migration = db::last_migration(&mut connection).await?;
     connection.close().await?;
 
-    let broker = rabbitmq::connect(rabbitmq_url, "table-order migrate").await?;
+    let broker = rabbitmq::connect(&rabbitmq_url.into(), "table-order migrate").await?;
     in_time(async { topology::declare(&broker.create_channel().await?).await }).await?;
     in_time(broker.close(200, "done".into())).await?;
     Ok(json!({ "migration": migration }))
-}
-
-fn urls(config: &Config) -> std::result::Result<(&SecretString, &SecretString), ConfigError> {
-    match (&config.database_url, &config.rabbitmq_url) {
-        (Some(database_url), Some(rabbitmq_url)) => Ok((database_url, rabbitmq_url)),
-        (database_url, rabbitmq_url) => Err(ConfigError::missing(&[
-            ("DATABASE_URL", database_url.is_some()),
-            ("RABBITMQ_URL", rabbitmq_url.is_some()),
-        ])),
-    }
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use shared::Result;
 use shared::clock::Clock;
-use shared::config::{Config, ConfigError};
-use shared::db::{broker_contact, housekeeping};
+use shared::config::Config;
+use shared::db::{self, PoolSize, broker_contact, housekeeping};
 use shared::events::publisher::{Publisher, RabbitMq};
 use shared::events::relay::Relay;
 use shared::lambda;
@@ -18,17 +18,11 @@ impl Handler {
     ///
     /// # Errors
     /// When one of them is not named.
-    pub fn new(config: Config) -> std::result::Result<Self, lambda::Error> {
-        let (Some(database_url), Some(rabbitmq_url)) = (&config.database_url, &config.rabbitmq_url) else {
-            return Err(ConfigError::missing(&[
-                ("DATABASE_URL", config.database_url.is_some()),
-                ("RABBITMQ_URL", config.rabbitmq_url.is_some()),
-            ])
-            .into());
-        };
+    pub fn new(config: &Config) -> std::result::Result<Self, lambda::Error> {
+        let [database_url, rabbitmq_url] = config.required(["DATABASE_URL", "RABBITMQ_URL"])?;
         Ok(Self(Relay {
-            db: lambda::database(database_url)?,
-            publisher: Publisher::RabbitMq(RabbitMq::new(rabbitmq_url.clone())),
+            db: db::connect(db::connect_options(database_url)?, PoolSize::LAMBDA),
+            publisher: Publisher::RabbitMq(RabbitMq::new(rabbitmq_url.into())),
             clock: Clock::system(),
         }))
     }

@@ -7,7 +7,7 @@ use shared::lambda::{self, Error};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let handler = Arc::new(Handler::new(lambda::start()?)?);
+    let handler = Arc::new(Handler::new(&lambda::start()?)?);
     let closing = handler.clone();
     lambda::run(async |event| handler.handle(&event).await, async move { closing.close().await }).await
 }

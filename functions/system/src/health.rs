@@ -1,22 +1,12 @@
-//! `GET /health` and `GET /health/live`.
+//! `GET /health`.
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::IntoResponse;
-use serde::Serialize;
 use shared::App;
 use shared::health::Health;
 use shared::http::response::Json;
-use utoipa::ToSchema;
-
-/// A process that can answer.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Live {
-    /// Always `ok`.
-    #[schema(value_type = String, pattern = "^ok$", examples("ok"))]
-    status: &'static str,
-}
 
 /// Whether everything the service needs is there.
 ///
@@ -36,17 +26,4 @@ pub(crate) async fn health(State(app): State<App>) -> impl IntoResponse {
     let health = app.health.check(&app).await;
     let status = if health.is_ok() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, [(CACHE_CONTROL, "no-store")], Json(health))
-}
-
-/// Whether the process can answer at all.
-#[utoipa::path(
-    get,
-    path = "/health/live",
-    tag = "system",
-    operation_id = "system_live",
-    security(()),
-    responses((status = 200, description = "It can.", body = Live)),
-)]
-pub(crate) async fn live() -> impl IntoResponse {
-    ([(CACHE_CONTROL, "no-store")], Json(Live { status: "ok" }))
 }

@@ -4,14 +4,14 @@ mod docs;
 mod health;
 
 use axum::routing::get;
-use shared::http::Routes;
+use shared::http::{Routes, live};
 use utoipa_axum::routes;
 
 /// The routes of this function.
 pub fn router() -> Routes {
     Routes::default()
         .routes(routes!(health::health))
-        .routes(routes!(health::live))
+        .routes(routes!(live::live))
         .routes(routes!(docs::openapi))
         .routes(routes!(docs::swagger_ui))
         .routes(routes!(docs::redoc))

@@ -28,12 +28,16 @@ impl PoolSize {
     }
     /// A Lambda environment serves one request at a time. It may have been frozen since: always checked.
     pub const LAMBDA: Self = Self { most: 2, check_after_idle: Duration::ZERO };
+    /// A container of streams asks who may open one, and every half minute who still may.
+    pub const STREAM: Self = Self { most: 2, check_after_idle: Duration::from_secs(30) };
 }
 
 /// How long a query may take before PostgreSQL ends it: beyond the longest request, 10 s, nobody waits for the answer.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for a connection. Within it sqlx tries again with exponential back-off, from 10 ms up to 600 ms.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long connections of requests that were cut off are waited for at the end.
+pub const CLOSING: Duration = Duration::from_secs(1);
 /// A connection is replaced after this time.
 const MAX_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
@@ -64,4 +68,9 @@ pub fn connect(options: PgConnectOptions, size: PoolSize) -> PgPool {
             })
         })
         .connect_lazy_with(options)
+}
+
+/// Close a pool at the end of its process, within [`CLOSING`].
+pub async fn close(db: &PgPool) {
+    let _ = tokio::time::timeout(CLOSING, db.close()).await;
 }

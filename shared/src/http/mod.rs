@@ -3,6 +3,7 @@
 pub mod address;
 pub mod error;
 pub mod layers;
+pub mod live;
 pub mod openapi;
 pub mod request;
 pub mod response;

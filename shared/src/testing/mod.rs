@@ -11,6 +11,7 @@ mod fixtures;
 mod rabbitmq;
 mod redis;
 mod sqs;
+mod worlds;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -25,23 +26,17 @@ use tokio::sync::Notify;
 
 use crate::app::{App, Parts};
 use crate::auth::keys::{self, NewKeys};
-use crate::auth::login_throttle::LoginThrottle;
-use crate::auth::owners::Owners;
 use crate::auth::passwords::Passwords;
-use crate::auth::tickets::{LocalTickets, Tickets};
 use crate::auth::tokens::Tokens;
-use crate::cache::{Cache, LocalCache};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{self, PoolSize};
 use crate::domain::Timestamp;
 use crate::events::bus::Bus;
-use crate::events::feed::Feed;
+use crate::events::feed::{Feed, RedisFeed};
 use crate::events::publisher::Publisher;
 use crate::events::relay::Relay;
-use crate::health::HealthCheck;
 use crate::http::{Routes, layers};
-use crate::limiter::Limiter;
 use crate::telemetry::metrics::Metrics;
 use crate::testing::contract::Contract;
 
@@ -52,6 +47,8 @@ pub use client::{TestRequest, TestResponse};
 pub use contract::{check_event, check_sample};
 pub use database::TestDatabase;
 pub use fixtures::{TestAdmin, TestStore, TestTable};
+
+pub use crate::in_both_worlds;
 
 /// The password of every account a builder makes.
 pub const PASSWORD: &str = "pass1234";
@@ -107,8 +104,9 @@ pub struct TestApp {
     router: Router,
     contract: Arc<Contract>,
     relay: Relay,
+    options: Options,
     // Dropped last: the database goes when nobody uses it any more.
-    database: TestDatabase,
+    database: Arc<TestDatabase>,
 }
 
 /// What a test may want otherwise.
@@ -120,6 +118,8 @@ pub struct Options {
     pub connections: u32,
     /// What `/metrics` tells.
     pub metrics: Metrics,
+    /// Where cache, limits, tickets and the feed are kept; without it in the app itself.
+    pub redis: Option<Arc<TestRedis>>,
 }
 
 impl Default for Options {
@@ -129,11 +129,22 @@ impl Default for Options {
             variables: HashMap::from([("RATE_LIMIT_PER_MINUTE", "1000000".to_owned())]),
             connections: 8,
             metrics: Metrics::off(),
+            redis: None,
         }
     }
 }
 
 impl Options {
+    /// With everything in the one process.
+    pub async fn in_process() -> Self {
+        Self::default()
+    }
+
+    /// The same on a Redis of its own, as processes share one.
+    pub async fn on_redis() -> Self {
+        Self { redis: Some(Arc::new(TestRedis::create().await)), ..Self::default() }
+    }
+
     /// The same with this variable set.
     pub fn set(mut self, name: &'static str, value: &str) -> Self {
         self.variables.insert(name, value.to_owned());
@@ -149,40 +160,45 @@ impl TestApp {
 
     /// The same with other options, and routes that may need the app's parts.
     pub async fn start_with(options: Options, routes: impl FnOnce(&App, &Feed) -> Routes) -> Self {
-        let database = TestDatabase::create().await;
+        let database = Arc::new(TestDatabase::create().await);
         let clock =
             TestClock(Arc::new(Mutex::new(Hands { now: moment("2026-02-09T03:00:00.000Z"), step: TimeDelta::zero() })));
+        Self::assemble(options, database, clock, routes)
+    }
+
+    /// Another process beside this one: on the same database, Redis and clock.
+    pub fn another(&self, routes: impl FnOnce(&App, &Feed) -> Routes) -> Self {
+        Self::assemble(self.options.clone(), self.database.clone(), self.clock.clone(), routes)
+    }
+
+    fn assemble(
+        options: Options,
+        database: Arc<TestDatabase>,
+        clock: TestClock,
+        routes: impl FnOnce(&App, &Feed) -> Routes,
+    ) -> Self {
         let variables = options.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         let config = Config::read(&variables.chain([("APP_ENV".to_owned(), "test".to_owned())]).collect()).unwrap();
         let pool = db::connect(database.options(), PoolSize { most: options.connections, ..PoolSize::local() });
-        let feed = Feed::local("test");
-        let cache = Cache::Local(LocalCache::default());
+        let redis = options.redis.as_ref().map(|redis| redis.connect());
+        let feed = redis.clone().map_or_else(|| Feed::local("test"), |redis| Feed::Redis(RedisFeed::new(redis)));
         let hands = clock.clone();
-        let clock_handed_in = Clock::from_fn(move || hands.now());
-        let publisher = Publisher::Local { feed: feed.clone(), cache: cache.clone() };
-        let relay = Relay { db: pool.clone(), publisher, clock: clock_handed_in.clone() };
         let keys = test_keys();
         let published = keys::read_public_pems(&keys.public_pem).unwrap();
+        let tokens = Tokens::new(published, Some(keys.private_pem.expose_secret())).unwrap();
         let app = App::new(Parts {
-            clock: clock_handed_in,
-            db: pool,
-            tokens: Tokens::new(published, Some(keys.private_pem.expose_secret())).unwrap(),
+            clock: Clock::from_fn(move || hands.now()),
             passwords: Passwords::new(4),
-            owners: Owners::default(),
-            limiter: Limiter::new(config.rate_limit_per_minute, None),
-            login_throttle: LoginThrottle::new(None),
-            tickets: Tickets::Local(LocalTickets::default()),
-            cache,
             bus: Bus::Local(Arc::new(Notify::new())),
-            health: HealthCheck::default(),
-            redis: None,
-            metrics: options.metrics,
-            config,
+            metrics: options.metrics.clone(),
+            ..Parts::new(config, tokens, pool.clone(), redis)
         });
+        let publisher = Publisher::Local { feed: feed.clone(), cache: app.cache.clone() };
+        let relay = Relay { db: pool, publisher, clock: app.clock.clone() };
         let routes = routes(&app, &feed);
         let contract = Contract::of(routes.get_openapi());
         let router = layers::service(routes, app.clone()).layer(from_fn(contract::remember_path));
-        Self { app, clock, feed, router, contract, relay, database }
+        Self { app, clock, feed, router, contract, relay, options, database }
     }
 
     /// The database.
@@ -203,6 +219,11 @@ impl TestApp {
     /// The database's URL, for another process.
     pub fn database_url(&self) -> String {
         self.database.url()
+    }
+
+    /// The URL of the Redis that it is on, for another process.
+    pub fn redis_url(&self) -> String {
+        self.options.redis.as_ref().unwrap().url()
     }
 
     /// Put the database out of reach of new and old connections.

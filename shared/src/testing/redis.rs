@@ -82,6 +82,11 @@ impl TestRedis {
         Redis::open(&self.url, PATIENCE).unwrap()
     }
 
+    /// Its URL, for another process.
+    pub fn url(&self) -> String {
+        self.url.expose_secret().to_owned()
+    }
+
     /// Let everything there be older by this much.
     pub async fn age(&self, by: TimeDelta) {
         let age = Script::new(AGE);

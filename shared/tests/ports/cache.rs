@@ -4,8 +4,9 @@ use axum::body::Bytes;
 use chrono::TimeDelta;
 use shared::cache::{Cache, Entity, LocalCache};
 use shared::domain::StoreId;
+use shared::testing::in_both_worlds;
 
-use crate::{World, in_both_worlds, store};
+use crate::{World, store};
 
 fn cache(world: &World) -> Cache {
     world.connect().map_or_else(|| Cache::Local(LocalCache::default()), Cache::Redis)

@@ -9,10 +9,10 @@ use shared::clock::new_uuid;
 use shared::domain::event::{Envelope, Event, MenuChanged, OrderDeleted, SessionCompleted};
 use shared::domain::{EventId, MenuId, OrderId, SessionId, StoreId, TableId};
 use shared::events::feed::{Entry, Feed, KEPT, MOST_BEHIND, RedisFeed, Signal, Subscription};
-use shared::testing::TestRedis;
+use shared::testing::{TestRedis, in_both_worlds};
 use tokio::time::timeout;
 
-use crate::{World, in_both_worlds, store};
+use crate::{World, store};
 
 /// After which a test that waits for an event has failed.
 const GUARD: Duration = Duration::from_secs(20);
@@ -248,7 +248,7 @@ in_both_worlds! {
 
 #[tokio::test]
 async fn every_process_reads_what_any_of_them_appends() {
-    let world = World::redis().await;
+    let world = World::on_redis().await;
     let (one, another, store) = (feed(&world), feed(&world), store());
     let mut readers = [subscribe(&one, &world, store, None).await, subscribe(&another, &world, store, None).await];
     let event = card(&world, store);
@@ -261,7 +261,7 @@ async fn every_process_reads_what_any_of_them_appends() {
 
 #[tokio::test]
 async fn a_flushed_redis_makes_everybody_load_again() {
-    let world = World::redis().await;
+    let world = World::on_redis().await;
     let (feed, store) = (feed(&world), store());
     append(&feed, &world, &[card(&world, store), card(&world, store)]).await;
     let mut reader = subscribe(&feed, &world, store, None).await;
@@ -279,7 +279,7 @@ async fn a_flushed_redis_makes_everybody_load_again() {
 /// A replica that takes over has its data, but for the last moments, and another replication id.
 #[tokio::test]
 async fn another_server_with_the_same_data_makes_everybody_load_again() {
-    let world = World::redis().await;
+    let world = World::on_redis().await;
     let (feed, store) = (feed(&world), store());
     append(&feed, &world, &[card(&world, store)]).await;
     let mut reader = subscribe(&feed, &world, store, None).await;
@@ -313,7 +313,7 @@ async fn streams_go_on_after_redis_was_down() {
 
 #[tokio::test]
 async fn what_was_published_while_a_connection_was_down_is_read_afterwards() {
-    let world = World::redis().await;
+    let world = World::on_redis().await;
     let (feed, store) = (feed(&world), store());
     let mut reader = subscribe(&feed, &world, store, None).await;
     for _ in 0..3 {
@@ -328,7 +328,7 @@ async fn what_was_published_while_a_connection_was_down_is_read_afterwards() {
 
 #[tokio::test]
 async fn more_than_a_reader_may_be_behind_is_an_order_to_load_again() {
-    let world = World::redis().await;
+    let world = World::on_redis().await;
     let (feed, store) = (feed(&world), store());
     let mut reader = subscribe(&feed, &world, store, None).await;
     let events: Vec<_> = (0..=MOST_BEHIND).map(|_| card(&world, store)).collect();

@@ -2,8 +2,9 @@
 
 use chrono::TimeDelta;
 use shared::limiter::Limiter;
+use shared::testing::in_both_worlds;
 
-use crate::{World, about, in_both_worlds};
+use crate::{World, about};
 
 in_both_worlds! {
     async fn the_window_slides(world: World) {

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use chrono::TimeDelta;
 use shared::auth::login_throttle::{AccountName, LoginThrottle};
 use shared::domain::account::Role;
+use shared::testing::in_both_worlds;
 
-use crate::{World, about, in_both_worlds};
+use crate::{World, about};
 
 fn account(name: &str) -> AccountName {
     AccountName { role: Role::StoreAdmin, store_id: None, name: name.into() }

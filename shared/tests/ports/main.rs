@@ -26,7 +26,11 @@ impl World {
         Self { now: moment("2026-02-09T03:00:00.000Z"), redis: None }
     }
 
-    async fn redis() -> Self {
+    async fn in_process() -> Self {
+        Self::local()
+    }
+
+    async fn on_redis() -> Self {
         Self { redis: Some(TestRedis::create().await), ..Self::local() }
     }
 
@@ -43,29 +47,6 @@ impl World {
         }
     }
 }
-
-/// Runs a test in both worlds.
-macro_rules! in_both_worlds {
-    ($($(#[doc = $doc:literal])* async fn $name:ident($world:ident: World) $body:block)*) => {$(
-        mod $name {
-            use super::*;
-
-            $(#[doc = $doc])*
-            async fn check(#[allow(unused_mut)] mut $world: World) $body
-
-            #[tokio::test]
-            async fn local() {
-                check(World::local()).await;
-            }
-
-            #[tokio::test]
-            async fn redis() {
-                check(World::redis().await).await;
-            }
-        }
-    )*};
-}
-pub(crate) use in_both_worlds;
 
 /// A store of its own for each call.
 fn store() -> StoreId {

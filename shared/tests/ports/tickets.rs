@@ -8,8 +8,9 @@ use shared::auth::tickets::{LocalTickets, Tickets};
 use shared::auth::tokens::Claims;
 use shared::db::owners::Owner;
 use shared::domain::account::Role;
+use shared::testing::in_both_worlds;
 
-use crate::{World, in_both_worlds, store};
+use crate::{World, store};
 
 fn tickets(world: &World) -> Tickets {
     world.connect().map_or_else(|| Tickets::Local(LocalTickets::default()), Tickets::Redis)

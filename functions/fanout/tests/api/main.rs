@@ -41,7 +41,7 @@ async fn given() -> Given {
 fn fanout_into(redis_url: &str, parked_queue_url: &str) -> Handler {
     let variables = [("REDIS_URL", redis_url), ("PARKED_QUEUE_URL", parked_queue_url)];
     let variables: HashMap<_, _> = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    Handler::new(Config::read(&variables).unwrap()).unwrap()
+    Handler::new(&Config::read(&variables).unwrap()).unwrap()
 }
 
 /// A message as AWS hands it over.

@@ -35,7 +35,7 @@ async fn given() -> Given {
 fn relay_between(app: &TestApp, rabbitmq_url: &str) -> Handler {
     let variables = [("DATABASE_URL", app.database_url()), ("RABBITMQ_URL", rabbitmq_url.to_owned())];
     let variables: HashMap<_, _> = variables.map(|(name, value)| (name.to_owned(), value)).into();
-    Handler::new(Config::read(&variables).unwrap()).unwrap()
+    Handler::new(&Config::read(&variables).unwrap()).unwrap()
 }
 
 /// What SQS sends when it was told of a new event.
