@@ -1,7 +1,10 @@
 //! Errors as every client sees them.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use serde_json::json;
-use shared::testing::Options;
+use shared::testing::{Options, TestRedis};
 
 use crate::{service, service_with};
 
@@ -53,6 +56,30 @@ async fn without_the_database_the_answer_is_503_and_says_nothing_of_it() {
     app.get("/api/admin/dashboard").token(&store.admin.token).send().await.expect(200);
     app.clock.advance(chrono::TimeDelta::seconds(5));
     app.get("/health").send().await.expect(200);
+}
+
+#[tokio::test]
+async fn health_tells_of_redis() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("health-tells-of-redis");
+    let mut server = private_services::redis::Server::start(&folder).await.unwrap();
+    let redis = Some(Arc::new(TestRedis::at(&server.url())));
+    let app = service_with(Options { redis, ..Options::default() }).await;
+    let health = async |status, says: &str| {
+        let health = app.get("/health").send().await.expect(status);
+        assert_eq!(health["checks"], json!({"database": "ok", "redis": says, "rabbitmq": "in_process"}));
+        app.clock.advance(chrono::TimeDelta::seconds(5));
+    };
+    health(200, "ok").await;
+
+    server.pause().unwrap();
+    health(503, "no answer within 1 s").await;
+    server.resume().unwrap();
+    health(200, "ok").await;
+
+    server.kill().unwrap();
+    health(503, "unreachable").await;
+    app.get("/health/live").send().await.expect(200);
+    server.stop().unwrap();
 }
 
 #[tokio::test]

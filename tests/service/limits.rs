@@ -3,9 +3,9 @@
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use serde_json::json;
-use shared::testing::Options;
+use shared::testing::{Options, in_both_worlds};
 
-use crate::{service, service_with};
+use crate::{service, service_routes, service_with};
 
 fn limited_to(most: &str) -> Options {
     Options::default().set("RATE_LIMIT_PER_MINUTE", most)
@@ -32,17 +32,32 @@ async fn a_caller_is_limited_by_its_token_wherever_it_is() {
     ask(&store.admin.token, "192.0.2.4").await.expect(200);
 }
 
+in_both_worlds! {
+    async fn without_a_good_token_the_address_is_limited_and_headers_cannot_change_it(options: Options) {
+        let app = service_with(options.set("RATE_LIMIT_PER_MINUTE", "3")).await;
+        for forged in ["1.1.1.1", "2.2.2.2", "3.3.3.3"] {
+            let ask = app.get("/api/admin/dashboard").header("x-forwarded-for", forged);
+            let ask = ask.header("cloudfront-viewer-address", &format!("{forged}:1"));
+            ask.send().await.expect_error(401, "TOKEN_MISSING");
+        }
+
+        let ask = app.get("/api/admin/dashboard").token("forged").header("x-forwarded-for", "4.4.4.4");
+        ask.send().await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+        app.get("/api/admin/dashboard").from("192.0.2.9").send().await.expect_error(401, "TOKEN_MISSING");
+    }
+}
+
 #[tokio::test]
-async fn without_a_good_token_the_address_is_limited_and_headers_cannot_change_it() {
-    let app = service_with(limited_to("3")).await;
-    for forged in ["1.1.1.1", "2.2.2.2", "3.3.3.3"] {
-        let ask = app.get("/api/admin/dashboard").header("x-forwarded-for", forged);
-        ask.header("cloudfront-viewer-address", &format!("{forged}:1")).send().await.expect_error(401, "TOKEN_MISSING");
+async fn processes_that_share_a_redis_count_together() {
+    let app = service_with(Options::on_redis().await.set("RATE_LIMIT_PER_MINUTE", "3")).await;
+    let another = app.another(service_routes);
+    let store = app.store().await;
+    for process in [&app, &another, &app] {
+        process.get("/api/admin/dashboard").token(&store.admin.token).send().await.expect(200);
     }
 
-    let ask = app.get("/api/admin/dashboard").token("forged").header("x-forwarded-for", "4.4.4.4");
+    let ask = another.get("/api/admin/dashboard").token(&store.admin.token).header("x-forwarded-for", "4.4.4.4");
     ask.send().await.expect_error(429, "RATE_LIMIT_EXCEEDED");
-    app.get("/api/admin/dashboard").from("192.0.2.9").send().await.expect_error(401, "TOKEN_MISSING");
 }
 
 #[tokio::test]

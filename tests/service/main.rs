@@ -17,6 +17,9 @@ mod queries;
 mod routes;
 mod routing;
 
+use shared::App;
+use shared::events::feed::Feed;
+use shared::http::Routes;
 use shared::testing::{Options, TestApp};
 use stream::Streams;
 use tokio_util::sync::CancellationToken;
@@ -28,5 +31,10 @@ async fn service() -> TestApp {
 
 /// The same with other options.
 async fn service_with(options: Options) -> TestApp {
-    TestApp::start_with(options, |_, feed| local::routes(Streams::new(feed.clone(), CancellationToken::new()))).await
+    TestApp::start_with(options, service_routes).await
+}
+
+/// Every route of the service.
+fn service_routes(_: &App, feed: &Feed) -> Routes {
+    local::routes(Streams::new(feed.clone(), CancellationToken::new()))
 }
