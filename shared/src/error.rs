@@ -7,6 +7,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
@@ -283,6 +284,13 @@ pub struct LimitReached {
     pub now: Timestamp,
     /// When the next try can succeed.
     pub until: Timestamp,
+}
+
+impl LimitReached {
+    /// What a script says that counts: how many microseconds to wait, 0 for none.
+    pub(crate) fn unless_zero(micros: i64, now: Timestamp) -> Result<(), Self> {
+        if micros == 0 { Ok(()) } else { Err(Self { now, until: now + TimeDelta::microseconds(micros) }) }
+    }
 }
 
 impl From<LimitReached> for Error {

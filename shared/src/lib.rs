@@ -24,6 +24,7 @@ pub mod rest;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod window;
 
 pub use app::App;
 pub use error::{Code, Error, Result};

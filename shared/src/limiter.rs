@@ -2,7 +2,6 @@
 //!
 //! With Redis all processes count together, on its clock. While it does not answer, each counts for itself.
 
-use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -13,13 +12,15 @@ use redis::Script;
 use crate::domain::Timestamp;
 use crate::error::LimitReached;
 use crate::redis::{Redis, Unavailable};
+use crate::window::Window;
 
 /// The window.
 pub const WINDOW: TimeDelta = TimeDelta::seconds(60);
 /// Callers remembered; the least recently seen is forgotten first.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
 
-static LIMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/limit.lua")));
+static LIMIT: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("redis/window.lua"), include_str!("redis/limit.lua"))));
 
 /// Counts callers' requests.
 #[derive(Clone, Debug)]
@@ -27,7 +28,7 @@ pub struct Limiter {
     most: usize,
     /// Where processes count together; without it this one counts alone.
     redis: Option<Redis>,
-    callers: Arc<Mutex<LruCache<String, VecDeque<Timestamp>>>>,
+    callers: Arc<Mutex<LruCache<String, Window>>>,
 }
 
 impl Limiter {
@@ -39,33 +40,25 @@ impl Limiter {
     /// Count a request, unless the caller has had its share.
     pub async fn check(&self, caller: &str, now: Timestamp) -> Result<(), LimitReached> {
         if let Some(redis) = &self.redis
-            && let Ok(wait) = self.ask(redis, caller).await
+            && let Ok(micros) = self.ask(redis, caller).await
         {
-            return if wait.is_zero() { Ok(()) } else { Err(LimitReached { now, until: now + wait }) };
+            return LimitReached::unless_zero(micros, now);
         }
         self.check_here(caller, now)
     }
 
-    /// How long the caller must wait; zero if the request was counted.
-    async fn ask(&self, redis: &Redis, caller: &str) -> Result<TimeDelta, Unavailable> {
+    /// How many microseconds the caller must wait; 0 if the request was counted.
+    async fn ask(&self, redis: &Redis, caller: &str) -> Result<i64, Unavailable> {
         let mut limit = LIMIT.key(format!("limit:{caller}"));
         limit.arg(self.most).arg(WINDOW.num_microseconds());
-        let micros = redis.ask(async |connection| limit.invoke_async(connection).await).await?;
-        Ok(TimeDelta::microseconds(micros))
+        redis.ask(async |connection| limit.invoke_async(connection).await).await
     }
 
     fn check_here(&self, caller: &str, now: Timestamp) -> Result<(), LimitReached> {
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        let times = callers.get_or_insert_mut_ref(caller, VecDeque::new);
-        while times.front().is_some_and(|&time| time + WINDOW <= now) {
-            times.pop_front();
-        }
-        match times.front() {
-            Some(&oldest) if times.len() >= self.most => Err(LimitReached { now, until: oldest + WINDOW }),
-            _ => {
-                times.push_back(now);
-                Ok(())
-            }
-        }
+        let requests = callers.get_or_insert_mut_ref(caller, Window::default);
+        requests.check(self.most, WINDOW, now)?;
+        requests.add(now);
+        Ok(())
     }
 }

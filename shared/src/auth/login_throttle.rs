@@ -3,7 +3,6 @@
 //! With Redis all processes count together, on its clock. Logins are never unlimited: while it does not answer, each
 //! process counts for itself.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -18,6 +17,7 @@ use crate::domain::account::Role;
 use crate::domain::{StoreId, Timestamp};
 use crate::error::LimitReached;
 use crate::redis::{Redis, Unavailable};
+use crate::window::Window;
 use crate::{clock, sha256};
 
 /// Wrong logins an account may have within [`WINDOW`].
@@ -33,7 +33,8 @@ const LEASE: TimeDelta = TimeDelta::seconds(15);
 /// Accounts and addresses remembered, each; the least recently seen is forgotten first.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
 
-static GUESS: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../redis/guess.lua")));
+static GUESS: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("../redis/window.lua"), include_str!("../redis/guess.lua"))));
 static WRONG: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../redis/wrong.lua")));
 
 /// An account as a login names it, whether it exists or not.
@@ -65,27 +66,15 @@ struct Failures {
 #[derive(Debug, Default)]
 struct Guesses {
     /// When logins turned out wrong.
-    wrong: VecDeque<Timestamp>,
+    wrong: Window,
     /// Logins under way, which may become wrong.
     under_way: usize,
 }
 
 impl Guesses {
-    /// Refuse when enough was wrong within the window.
-    fn check(&mut self, most: usize, now: Timestamp) -> Result<(), LimitReached> {
-        while self.wrong.front().is_some_and(|&time| time + WINDOW <= now) {
-            self.wrong.pop_front();
-        }
-        match self.wrong.front() {
-            Some(&oldest) if self.wrong.len() >= most => Err(LimitReached { now, until: oldest + WINDOW }),
-            _ => Ok(()),
-        }
-    }
-
     /// Take a guess, unless enough was wrong, or may become so.
     fn take(&mut self, most: usize, now: Timestamp) -> Result<(), LimitReached> {
-        self.check(most, now)?;
-        if self.wrong.len() + self.under_way >= most {
+        if self.wrong.check(most, WINDOW, now)? + self.under_way >= most {
             return Err(LimitReached { now, until: now + SHORTLY });
         }
         self.under_way += 1;
@@ -128,7 +117,7 @@ impl LoginThrottle {
         }
         let mut failures = self.lock();
         if let Some(guesses) = address.and_then(|address| failures.addresses.get_mut(&address)) {
-            guesses.check(PER_ADDRESS, now)?;
+            guesses.wrong.check(PER_ADDRESS, WINDOW, now)?;
         }
         failures.accounts.get_or_insert_mut(account.clone(), Guesses::default).take(PER_ACCOUNT, now)?;
         drop(failures);
@@ -142,9 +131,9 @@ impl LoginThrottle {
     /// Remember a wrong login in this process.
     fn wrong_here(&self, account: &AccountName, address: Option<IpAddr>, now: Timestamp) {
         let mut failures = self.lock();
-        failures.accounts.get_or_insert_mut(account.clone(), Guesses::default).wrong.push_back(now);
+        failures.accounts.get_or_insert_mut(account.clone(), Guesses::default).wrong.add(now);
         if let Some(address) = address {
-            failures.addresses.get_or_insert_mut(address, Guesses::default).wrong.push_back(now);
+            failures.addresses.get_or_insert_mut(address, Guesses::default).wrong.add(now);
         }
     }
 }
@@ -273,8 +262,7 @@ impl SharedAttempt {
         guess.key(&keys.under_way).arg(most).arg(WINDOW.num_microseconds()).arg(lease.unwrap_or_default());
         guess.arg(LEASE.num_microseconds()).arg(SHORTLY.num_microseconds());
         let micros = self.redis.ask(async |redis| guess.invoke_async(redis).await).await?;
-        let wait = TimeDelta::microseconds(micros);
-        Ok(if wait.is_zero() { Ok(()) } else { Err(LimitReached { now, until: now + wait }) })
+        Ok(LimitReached::unless_zero(micros, now))
     }
 
     async fn right(&self) {
