@@ -15,8 +15,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use local::sources::{Lambda, Sources};
 use local::gateway::{self, Upstream, Upstreams};
+use local::sources::{Lambda, Sources};
 use local::{changes, demo, openapi, serve};
 use shared::auth::keys;
 use shared::auth::tokens::Tokens;

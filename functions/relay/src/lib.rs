@@ -22,7 +22,7 @@ impl Handler {
         let [database_url, rabbitmq_url] = config.required(["DATABASE_URL", "RABBITMQ_URL"])?;
         Ok(Self(Relay {
             db: db::connect(db::connect_options(database_url)?, PoolSize::LAMBDA),
-            publisher: Publisher::RabbitMq(RabbitMq::new(rabbitmq_url.into())),
+            publisher: Publisher::RabbitMq(Box::new(RabbitMq::new(rabbitmq_url.into()))),
             clock: Clock::system(),
         }))
     }

@@ -51,7 +51,7 @@ pub enum Publisher {
         cache: Cache,
     },
     /// To RabbitMQ.
-    RabbitMq(RabbitMq),
+    RabbitMq(Box<RabbitMq>),
 }
 
 impl Publisher {

@@ -72,11 +72,6 @@ impl TestRedis {
         Self { redis: Redis::open(&url, PATIENCE).unwrap(), url }
     }
 
-    /// Its URL, for another process.
-    pub fn url(&self) -> &str {
-        self.url.expose_secret()
-    }
-
     /// Another process's connection.
     pub fn connect(&self) -> Redis {
         Redis::open(&self.url, PATIENCE).unwrap()

@@ -87,7 +87,7 @@ async fn without_redis_the_batch_fails_as_a_whole_and_nothing_is_parked() {
 #[tokio::test]
 async fn what_cannot_be_parked_comes_again_and_its_neighbours_count_once() {
     let mut given = given().await;
-    let lost = fanout_into(given.redis.url(), "http://127.0.0.1:9/1/nowhere");
+    let lost = fanout_into(&given.redis.url(), "http://127.0.0.1:9/1/nowhere");
     let batch = batch([given.change(1, 1), json!({"data": "?"}), given.change(2, 1)]);
 
     let error = lost.handle(batch.clone()).await.unwrap_err();

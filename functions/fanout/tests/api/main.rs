@@ -30,7 +30,7 @@ struct Given {
 
 async fn given() -> Given {
     let (redis, parked) = (TestRedis::create().await, TestQueue::create().await);
-    let fanout = fanout_into(redis.url(), parked.url());
+    let fanout = fanout_into(&redis.url(), parked.url());
     let store_id = StoreId(Uuid::from_bytes(shared::clock::random()));
     let feed = Feed::Redis(RedisFeed::new(redis.connect()));
     let now = moment("2026-02-09T03:00:00.000Z");
@@ -102,19 +102,20 @@ impl Given {
         })
     }
 
-    /// The menus and versions that the store's stream shows next, up to that of menu 99, which is sent for it.
+    /// The menus and versions that the store's stream shows next, up to a change of the whole card, which is sent for it.
     async fn shown(&mut self) -> Vec<(i64, i64)> {
-        self.fanout.handle(batch([self.change(99, 1)])).await.unwrap();
+        let mut card = self.event(1, 1);
+        card["menu_id"] = Value::Null;
+        let card = message(&serde_json::to_vec(&card).unwrap());
+        self.fanout.handle(batch([card])).await.unwrap();
         let mut shown = Vec::new();
         loop {
             let Signal::Event(entry) = self.live.next().await.unwrap() else { panic!("the feed begins anew") };
             let frame = String::from_utf8(entry.frame.to_vec()).unwrap();
             let data = frame.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
             let data: Value = serde_json::from_str(data).unwrap();
-            match (data["menu_id"].as_i64().unwrap(), data["version"].as_i64().unwrap()) {
-                (99, _) => return shown,
-                change => shown.push(change),
-            }
+            let Some(menu_id) = data["menu_id"].as_i64() else { return shown };
+            shown.push((menu_id, data["version"].as_i64().unwrap()));
         }
     }
 }
