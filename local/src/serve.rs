@@ -8,11 +8,12 @@ use shared::app::{App, Parts};
 use shared::auth::tokens::Tokens;
 use shared::clock::{self, Clock};
 use shared::config::{AppEnv, Config};
+use shared::db;
 use shared::events::bus::Bus;
 use shared::events::feed::Feed;
 use shared::events::publisher::Publisher;
 use shared::events::relay::Relay;
-use shared::http::{layers, server};
+use shared::http::layers;
 use shared::telemetry::metrics::Metrics;
 use sqlx::PgPool;
 use stream::Streams;
@@ -35,34 +36,26 @@ pub async fn serve(
     listener: TcpListener,
     stopped: CancellationToken,
 ) -> Result<(), Box<dyn Error>> {
-    let metrics = Metrics::install();
     let production = config.app_env == AppEnv::Production;
     let nudged = Arc::new(Notify::new());
     // A feed of its own for each start: whoever comes back is told to load again.
     let feed = Feed::local(&Uuid::from_bytes(clock::random()).simple().to_string());
     let streams = Streams::new(feed.clone(), stopped.clone());
     let app = App::new(Parts {
-        clock: clock.clone(),
+        clock,
         bus: Bus::Local(nudged.clone()),
-        metrics: metrics.clone(),
+        metrics: Metrics::install(),
         ..Parts::new(config, tokens, db.clone(), None)
     });
     let publisher = Publisher::Local { feed, cache: app.cache.clone() };
-    let relay = Relay { db: db.clone(), publisher, clock };
-    let relaying = tokio::spawn(relay.run(nudged, stopped.clone()));
-    let rechecking = tokio::spawn(streams.clone().recheck_regularly(app.clone()));
-    let keeping_up = tokio::spawn(metrics.keep_up(stopped.clone()));
-    let mut service = layers::service(crate::routes(streams), app);
+    let relay = Relay { db: db.clone(), publisher, clock: app.clock.clone() };
+    let relaying = tokio::spawn(relay.run(nudged, stopped));
+    let mut service = layers::service(crate::routes(streams.clone()), app.clone());
     if !production {
         service = service.merge(demo_page::router());
     }
-    let served = server::serve(listener, service, stopped.clone(), PATIENCE).await;
-    // Also when serving failed: nothing may outlive it.
-    stopped.cancel();
+    let served = streams.serve(app, listener, service, PATIENCE).await;
     relaying.await?;
-    rechecking.await?;
-    keeping_up.await?;
-    // Connections of requests that were cut off are not waited for.
-    let _ = tokio::time::timeout(Duration::from_secs(1), db.close()).await;
+    db::close(&db).await;
     Ok(served?)
 }

@@ -31,8 +31,8 @@ const fn variable(name: &'static str, default: Option<&'static str>, about: &'st
 /// Every variable, in the order of `.env.example`.
 pub const VARIABLES: &[Variable] = &[
     variable("APP_ENV", Some("development"), "development, test or production"),
-    variable("HOST", Some("127.0.0.1"), "address that `make run` listens on"),
-    variable("PORT", Some("8000"), "port that `make run` listens on"),
+    variable("HOST", Some("127.0.0.1"), "address that `make run` and `stream` listen on"),
+    variable("PORT", Some("8000"), "port that `make run` and `stream` listen on"),
     variable(
         "DATABASE_URL",
         None,

@@ -38,7 +38,7 @@ struct Connection {
     ended: bool,
     /// It fell further behind than the feed keeps for it.
     too_slow: bool,
-    _registration: Registration,
+    registration: Registration,
 }
 
 /// Open a stream. Its first frames are `retry` and `ready`; then comes what was missed, then what happens.
@@ -55,7 +55,7 @@ pub(crate) async fn frames(
     let store_id = claims.store_id.ok_or(Code::InvalidToken)?;
     let table_id = if claims.role == Role::Table { claims.table_id } else { None };
     let life = Duration::from_secs((claims.exp - now.as_seconds()).try_into().unwrap_or(0));
-    let (registration, closed) = streams.register(claims);
+    let (registration, closed) = streams.register(claims)?;
     let subscription = streams.0.feed.subscribe(store_id, left_at.as_deref(), now).await?;
 
     let mut waiting = VecDeque::new();
@@ -89,7 +89,7 @@ pub(crate) async fn frames(
         streams,
         ended: false,
         too_slow: false,
-        _registration: registration,
+        registration,
     };
     Ok(unfold(connection, |mut connection| async move {
         let frame = connection.next().await?;
@@ -109,8 +109,11 @@ fn resync(position: &Position) -> Bytes {
 impl Connection {
     /// The next frame, or `None` at the end of the stream.
     async fn next(&mut self) -> Option<Bytes> {
-        if self.ended || self.closed.is_cancelled() {
+        if self.ended {
             return None;
+        }
+        if self.closed.is_cancelled() {
+            return self.close();
         }
         if let Some(frame) = self.waiting.pop_front() {
             return Some(frame);
@@ -118,7 +121,7 @@ impl Connection {
         loop {
             tokio::select! {
                 biased;
-                () = self.closed.cancelled() => return None,
+                () = self.closed.cancelled() => return self.close(),
                 () = sleep_until(self.expires_at) => {
                     self.ended = true;
                     return Some(Bytes::from_static(b"event: token_expired\ndata: {}\n\n"));
@@ -143,6 +146,12 @@ impl Connection {
                 _ = self.heartbeat.tick() => return Some(Bytes::from_static(b": keep-alive\n\n")),
             }
         }
+    }
+
+    /// The end of a stream that was closed. What it has not sent is replayed when its client comes back.
+    fn close(&mut self) -> Option<Bytes> {
+        self.ended = true;
+        self.registration.farewell().map(Bytes::from)
     }
 
     fn may_see(&self, entry: &Entry) -> bool {

@@ -18,11 +18,13 @@ impl Streams {
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
-                () = self.0.stopped.cancelled() => return,
-                _ = ticks.tick() => {}
-            }
-            if let Err(error) = self.recheck(&app).await {
+            let checked = self.0.stopped.run_until_cancelled(async {
+                ticks.tick().await;
+                self.recheck(&app).await
+            });
+            // Not waited for: a database that is away would keep the process from ending.
+            let Some(checked) = checked.await else { return };
+            if let Err(error) = checked {
                 tracing::warn!(exception = %error, "open streams could not be checked; they stay");
             }
         }
@@ -31,8 +33,8 @@ impl Streams {
     /// Close the streams whose owners no longer stand. One query, however many are open.
     pub async fn recheck(&self, app: &App) -> Result<()> {
         let owners: Vec<Owner> = {
-            let open = self.open();
-            let owners = open.values().filter_map(|stream| stream.claims.owner());
+            let list = self.list();
+            let owners = list.open.values().filter_map(|stream| stream.claims.owner());
             owners.collect::<std::collections::HashSet<_>>().into_iter().collect()
         };
         if owners.is_empty() {
@@ -40,7 +42,7 @@ impl Streams {
         }
         let standings = owners::standings(&app.db, &owners).await?;
         let standings: HashMap<_, _> = owners.into_iter().zip(standings).collect();
-        for stream in self.open().values() {
+        for stream in self.list().open.values() {
             let standing = stream.claims.owner().and_then(|owner| standings.get(&owner));
             // A stream opened since the question was asked is not among the answers.
             if let Some(standing) = standing

@@ -58,6 +58,7 @@ pub(crate) async fn for_guest(
     headers: HeaderMap,
     Params(params): Params<OpenStream>,
 ) -> Result<Response> {
+    streams.check_open()?;
     let claims = caller(&app, &headers, params.ticket, Role::Table).await?;
     open(&app, streams, claims, left_at(&headers, params.last_event_id)).await
 }
@@ -84,6 +85,7 @@ pub(crate) async fn for_store_admin(
     headers: HeaderMap,
     Params(params): Params<OpenStream>,
 ) -> Result<Response> {
+    streams.check_open()?;
     let claims = caller(&app, &headers, params.ticket, Role::StoreAdmin).await?;
     open(&app, streams, claims, left_at(&headers, params.last_event_id)).await
 }

@@ -1,6 +1,7 @@
 //! What the streams show: each event as the contract writes it, to those whom it concerns.
 
 use serde_json::{Value, json};
+use shared::testing::in_both_worlds;
 
 use crate::{Frame, Given, given, ids, outbox_payloads};
 
@@ -20,19 +21,80 @@ impl Given {
     }
 }
 
-#[tokio::test]
-async fn an_order_reaches_the_board() {
-    let given = given().await;
-    let mut board = given.board().await;
+in_both_worlds! {
+    async fn an_order_reaches_the_board(given: Given) {
+        let mut board = given.board().await;
 
-    let order = given.order().await;
-    assert!(board.is_silent().await);
-    assert_eq!(given.app.drain().await, 1);
+        let order = given.order().await;
+        assert!(board.is_silent().await);
+        assert_eq!(given.app.drain().await, 1);
 
-    let frame = board.event().await;
-    let payload = outbox_payloads(&given.app).await.remove(0);
-    assert_eq!(frame.0, format!("id: test-1\nevent: order.created\ndata: {payload}"));
-    given.check(&frame, "order.created", "OrderCreated", json!({"order": order}));
+        let frame = board.event().await;
+        let payload = outbox_payloads(&given.app).await.remove(0);
+        assert_eq!(frame.0, format!("id: {}\nevent: order.created\ndata: {payload}", given.at(1)));
+        given.check(&frame, "order.created", "OrderCreated", json!({"order": order}));
+    }
+
+    async fn a_guest_sees_what_concerns_its_table(given: Given) {
+        let other = given.app.table(&given.store, "2").await;
+        let mut tablet = given.tablet(&given.table).await;
+
+        // Each first at the other table, so that what is shown wrongly is shown first.
+        let foreign = given.order_from(&other).await;
+        let own = given.order().await;
+        given.change_status(&foreign, "preparing").await;
+        given.change_status(&own, "preparing").await;
+        given.delete(&foreign, "").await;
+        given.delete(&own, "").await;
+        given.close(&other).await;
+        given.close(&given.table).await;
+        given.app.drain().await;
+        given.append_cards(1).await;
+
+        let frames = tablet.events(5).await;
+        let names: Vec<_> = frames.iter().map(|frame| frame.event().unwrap()).collect();
+        assert_eq!(names, ["order.created", "order.status_changed", "order.deleted", "session.completed", "menu.changed"]);
+        assert_eq!(frames[0].data()["order"], own);
+        assert_eq!(frames[1].data()["order"]["id"], own["id"]);
+        assert_eq!(frames[2].data()["order_id"], own["id"]);
+        assert_eq!(frames[3].data()["session_id"], own["session_id"]);
+        assert_eq!(ids(&frames), [given.at(2), given.at(4), given.at(6), given.at(8), given.at(9)]);
+        given.check_nothing_more(&mut [tablet], 10).await;
+    }
+
+    async fn every_screen_of_a_store_sees_an_event(given: Given) {
+        let mut readers = [given.board().await, given.board().await, given.tablet(&given.table).await];
+
+        let order = given.order().await;
+        given.app.drain().await;
+
+        for reader in &mut readers {
+            assert_eq!(reader.event().await.data()["order"], order);
+        }
+    }
+
+    async fn another_store_sees_nothing(given: Given) {
+        let other = given.app.store().await;
+        let foreign_table = given.app.table(&other, "1").await;
+        let mut readers = [given.board_of(&other).await, given.tablet(&foreign_table).await];
+
+        let order = given.order().await;
+        given.change_status(&order, "preparing").await;
+        given.close(&given.table).await;
+        given.as_admin(given.app.delete(format!("/api/admin/menus/{}", given.stew))).await.expect(204);
+        assert_eq!(given.app.drain().await, 4);
+        for place in 1..=2 {
+            let request = given.app.post("/api/admin/categories").token(&other.admin.token);
+            request.json(json!({"name": format!("식사 {place}")})).send().await.expect(201);
+            assert_eq!(given.app.drain().await, 1);
+
+            for reader in &mut readers {
+                let frame = reader.event().await;
+                assert_eq!(frame.data()["store_id"], json!(other.id));
+                assert!(frame.id().unwrap().ends_with(&format!("-{place}")), "each store counts for itself");
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -132,72 +194,5 @@ async fn a_changed_menu_carries_what_a_card_shows() {
         let fields = json!({"menu_id": given.stew, "deleted": true});
         given.check(&reader.event().await, "menu.changed", "MenuChanged", fields);
         given.check(&reader.event().await, "menu.changed", "MenuChanged", json!({"menu_id": null}));
-    }
-}
-
-#[tokio::test]
-async fn a_guest_sees_what_concerns_its_table() {
-    let given = given().await;
-    let other = given.app.table(&given.store, "2").await;
-    let mut tablet = given.tablet(&given.table).await;
-
-    // Each first at the other table, so that what is shown wrongly is shown first.
-    let foreign = given.order_from(&other).await;
-    let own = given.order().await;
-    given.change_status(&foreign, "preparing").await;
-    given.change_status(&own, "preparing").await;
-    given.delete(&foreign, "").await;
-    given.delete(&own, "").await;
-    given.close(&other).await;
-    given.close(&given.table).await;
-    given.app.drain().await;
-    given.append_cards(1).await;
-
-    let frames = tablet.events(5).await;
-    let names: Vec<_> = frames.iter().map(|frame| frame.event().unwrap()).collect();
-    assert_eq!(names, ["order.created", "order.status_changed", "order.deleted", "session.completed", "menu.changed"]);
-    assert_eq!(frames[0].data()["order"], own);
-    assert_eq!(frames[1].data()["order"]["id"], own["id"]);
-    assert_eq!(frames[2].data()["order_id"], own["id"]);
-    assert_eq!(frames[3].data()["session_id"], own["session_id"]);
-    assert_eq!(ids(&frames), ["test-2", "test-4", "test-6", "test-8", "test-9"]);
-    assert!(tablet.is_silent().await);
-}
-
-#[tokio::test]
-async fn every_screen_of_a_store_sees_an_event() {
-    let given = given().await;
-    let mut readers = [given.board().await, given.board().await, given.tablet(&given.table).await];
-
-    let order = given.order().await;
-    given.app.drain().await;
-
-    for reader in &mut readers {
-        assert_eq!(reader.event().await.data()["order"], order);
-    }
-}
-
-#[tokio::test]
-async fn another_store_sees_nothing() {
-    let given = given().await;
-    let other = given.app.store().await;
-    let foreign_table = given.app.table(&other, "1").await;
-    let mut board = given.board_of(&other).await;
-    let mut tablet = given.tablet(&foreign_table).await;
-
-    let order = given.order().await;
-    given.change_status(&order, "preparing").await;
-    given.close(&given.table).await;
-    given.as_admin(given.app.delete(format!("/api/admin/menus/{}", given.stew))).await.expect(204);
-    assert_eq!(given.app.drain().await, 4);
-    let request = given.app.post("/api/admin/categories").token(&other.admin.token);
-    request.json(json!({"name": "식사"})).send().await.expect(201);
-    given.app.drain().await;
-
-    for reader in [&mut board, &mut tablet] {
-        let frame = reader.event().await;
-        assert_eq!(frame.data()["store_id"], json!(other.id));
-        assert_eq!(frame.id(), Some("test-1"), "each store counts for itself");
-        assert!(reader.is_silent().await);
     }
 }

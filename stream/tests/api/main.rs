@@ -4,13 +4,17 @@
 
 mod closing;
 mod delivery;
+mod draining;
 mod events;
 mod opening;
 mod outbox;
+mod process;
 mod replay;
+mod side_by_side;
 mod sockets;
 mod tickets;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
@@ -21,8 +25,12 @@ use shared::db::owners::Owner;
 use shared::domain::account::Role;
 use shared::domain::event::{Envelope, Event, MenuChanged};
 use shared::domain::{CategoryId, EventId, MenuId};
+use shared::events::feed::Position;
+use shared::http::Routes;
 use shared::testing::{Options, TestApp, TestRequest, TestResponse, TestStore, TestTable, check_event};
 use stream::Streams;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 /// After which a test that waits for a frame has failed.
@@ -39,25 +47,68 @@ struct Given {
     category: CategoryId,
     /// 9,000 won.
     stew: MenuId,
+    /// The present life of the store's feed.
+    epoch: String,
 }
 
 async fn given() -> Given {
-    let stopped = CancellationToken::new();
-    let mut streams = None;
-    let app = TestApp::start_with(Options::default(), |_, feed| {
-        let streams = streams.insert(Streams::new(feed.clone(), stopped.clone()));
-        let routes = stream::router(streams.clone()).merge(orders::router()).merge(tables::router());
-        routes.merge(menus::router()).merge(auth::router())
-    })
-    .await;
-    let store = app.store().await;
-    let table = app.table(&store, "1").await;
-    let category = app.category(&store, "식사").await;
-    let stew = app.menu(&store, category, "김치찌개", 9_000).await;
-    Given { app, streams: streams.unwrap(), stopped, store, table, category, stew }
+    Given::in_process().await
+}
+
+/// The streams of a container, beside what makes events.
+fn routes(streams: Streams) -> Routes {
+    let routes = stream::container::routes(streams).merge(orders::router()).merge(tables::router());
+    routes.merge(menus::router()).merge(auth::router())
 }
 
 impl Given {
+    /// With everything in the one process.
+    async fn in_process() -> Self {
+        Self::with(Options::default()).await
+    }
+
+    /// With what processes share in Redis.
+    async fn on_redis() -> Self {
+        Self::with(Options::on_redis().await).await
+    }
+
+    async fn with(options: Options) -> Self {
+        let stopped = CancellationToken::new();
+        let mut streams = None;
+        let app = TestApp::start_with(options, |_, feed| {
+            routes(streams.insert(Streams::new(feed.clone(), stopped.clone())).clone())
+        })
+        .await;
+        let store = app.store().await;
+        let table = app.table(&store, "1").await;
+        let category = app.category(&store, "식사").await;
+        let stew = app.menu(&store, category, "김치찌개", 9_000).await;
+        let epoch = position(&app, &store).await.epoch.to_string();
+        Self { app, streams: streams.unwrap(), stopped, store, table, category, stew, epoch }
+    }
+
+    /// Where the store's feed stands.
+    async fn position(&self) -> Position {
+        position(&self.app, &self.store).await
+    }
+
+    /// The id of the store's event with this number.
+    fn at(&self, sequence: usize) -> String {
+        format!("{}-{sequence}", self.epoch)
+    }
+
+    /// Check that readers have nothing to show before the event with this number, which then happens. Silence alone would
+    /// not tell: from Redis an event takes its time.
+    async fn check_nothing_more(&self, readers: &mut [EventReader], next: usize) {
+        for reader in &mut *readers {
+            assert!(reader.is_silent().await);
+        }
+        self.append_cards(1).await;
+        for reader in readers {
+            assert_eq!(reader.event().await.id().unwrap(), self.at(next));
+        }
+    }
+
     /// The staff's board of the store, past `ready`.
     async fn board(&self) -> EventReader {
         self.board_of(&self.store).await
@@ -145,6 +196,11 @@ impl Given {
     async fn sql(&self, sql: &'static str) {
         sqlx::query(sql).execute(self.app.db()).await.unwrap();
     }
+}
+
+/// Where a store's feed stands.
+async fn position(app: &TestApp, store: &TestStore) -> Position {
+    app.feed.subscribe(store.id, None, app.clock.now()).await.unwrap().position
 }
 
 /// The payloads in the outbox, in the order they were written.
@@ -239,6 +295,41 @@ impl EventReader {
     async fn is_silent(&mut self) -> bool {
         tokio::task::yield_now().await;
         self.read.is_empty() && self.body.next().now_or_never().is_none()
+    }
+}
+
+/// A client on a real connection.
+struct Connected {
+    connection: TcpStream,
+    read: Vec<u8>,
+}
+
+impl Connected {
+    async fn to(address: SocketAddr) -> Self {
+        Self { connection: TcpStream::connect(address).await.unwrap(), read: Vec::new() }
+    }
+
+    /// Send a request, with these header lines.
+    async fn ask(&mut self, path: &str, headers: &str) {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n{headers}\r\n");
+        self.connection.write_all(request.as_bytes()).await.unwrap();
+    }
+
+    /// Read until this has come.
+    async fn read_until(&mut self, text: &str) {
+        let reading = async {
+            while !self.read.windows(text.len()).any(|bytes| bytes == text.as_bytes()) {
+                assert_ne!(self.connection.read_buf(&mut self.read).await.unwrap(), 0, "ends without {text}");
+            }
+        };
+        tokio::time::timeout(GUARD, reading).await.expect(text);
+    }
+
+    /// All that has come when the connection ends.
+    async fn read_to_end(mut self) -> String {
+        let reading = self.connection.read_to_end(&mut self.read);
+        tokio::time::timeout(GUARD, reading).await.expect("the connection ends").unwrap();
+        String::from_utf8(self.read).unwrap()
     }
 }
 

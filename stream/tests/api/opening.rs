@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use shared::auth::tokens::Claims;
-use shared::testing::TestResponse;
+use shared::testing::{TestResponse, in_both_worlds};
 
 use crate::{Given, given, ids, once_back, open, refused};
 
@@ -31,31 +31,29 @@ async fn says_that_it_is_a_stream_and_not_to_be_kept() {
     }
 }
 
-#[tokio::test]
-async fn begins_with_retry_and_ready_and_where_the_feed_stands() {
-    let given = given().await;
-    let open_board = || open(given.app.get(BOARD).token(&given.store.admin.token));
+in_both_worlds! {
+    async fn begins_with_retry_and_ready_and_where_the_feed_stands(given: Given) {
+        let open_board = || open(given.app.get(BOARD).token(&given.store.admin.token));
 
-    let ready = open_board().await.event().await;
-    assert!(ready.field("retry").unwrap().parse::<u32>().unwrap() > 0);
-    assert_eq!((ready.event(), ready.id()), (Some("ready"), Some("test-0")));
+        let ready = open_board().await.event().await;
+        assert!(ready.field("retry").unwrap().parse::<u32>().unwrap() > 0);
+        assert_eq!((ready.event(), ready.id()), (Some("ready"), Some(given.at(0).as_str())));
 
-    given.append_cards(3).await;
-    assert_eq!(open_board().await.event().await.id(), Some("test-3"));
-    let mut tablet = open(given.app.get(TABLET).token(&given.table.token)).await;
-    assert_eq!(tablet.event().await.id(), Some("test-3"));
-}
+        given.append_cards(3).await;
+        assert_eq!(open_board().await.event().await.id().unwrap(), given.at(3));
+        let mut tablet = open(given.app.get(TABLET).token(&given.table.token)).await;
+        assert_eq!(tablet.event().await.id().unwrap(), given.at(3));
+    }
 
-#[tokio::test]
-async fn shows_what_happens_from_the_moment_it_is_open() {
-    let given = given().await;
-    given.append_cards(1).await;
-    let mut board = open(given.app.get(BOARD).token(&given.store.admin.token)).await;
+    async fn shows_what_happens_from_the_moment_it_is_open(given: Given) {
+        given.append_cards(1).await;
+        let mut board = open(given.app.get(BOARD).token(&given.store.admin.token)).await;
 
-    given.append_cards(2).await;
+        given.append_cards(2).await;
 
-    assert_eq!(ids(&board.events(3).await), ["test-1", "test-2", "test-3"]);
-    assert!(board.is_silent().await);
+        assert_eq!(ids(&board.events(3).await), [given.at(1), given.at(2), given.at(3)]);
+        given.check_nothing_more(&mut [board], 4).await;
+    }
 }
 
 #[tokio::test]

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use chrono::TimeDelta;
 use shared::domain::event::{Event, MenuChanged};
 use shared::events::feed::KEPT;
+use shared::testing::in_both_worlds;
 
 use crate::{EventReader, Frame, Given, given, ids, open, positions};
 
 impl Given {
     /// Check that a board with this position is told to load again, once, and then goes on live.
     async fn check_resync(&self, left_at: &str) {
-        let before = self.app.feed.subscribe(self.store.id, None, self.app.clock.now()).await.unwrap().position;
-        check_resync(self.board_again(left_at).await, &before.to_string(), self).await;
+        check_resync(self.board_again(left_at).await, &self.position().await.to_string(), self).await;
     }
 }
 
@@ -27,56 +27,97 @@ async fn check_resync(mut reader: EventReader, position: &str, given: &Given) {
     assert_eq!(reader.event().await.event(), Some("menu.changed"));
 }
 
-#[tokio::test]
-async fn what_was_missed_comes_first_and_then_what_happens() {
-    let given = given().await;
-    let orders = [given.order().await, given.order().await, given.order().await];
-    given.app.drain().await;
-    let by_header = given.board_again("test-1").await;
-    let path = "/api/admin/orders/stream?last_event_id=test-1";
-    let by_parameter = open(given.app.get(path).token(&given.store.admin.token)).await;
+in_both_worlds! {
+    async fn what_was_missed_comes_first_and_then_what_happens(given: Given) {
+        let orders = [given.order().await, given.order().await, given.order().await];
+        given.app.drain().await;
+        let by_header = given.board_again(&given.at(1)).await;
+        let path = format!("/api/admin/orders/stream?last_event_id={}", given.at(1));
+        let by_parameter = open(given.app.get(path).token(&given.store.admin.token)).await;
 
-    let live = given.order().await;
-    given.app.drain().await;
+        let live = given.order().await;
+        given.app.drain().await;
 
-    for mut board in [by_header, by_parameter] {
-        let frames = board.events(4).await;
-        assert_eq!(frames[0].event(), Some("ready"));
-        assert_eq!(ids(&frames), ["test-1", "test-2", "test-3", "test-4"]);
-        let shown: Vec<_> = frames[1..].iter().map(|frame| frame.data()["order"].clone()).collect();
-        assert_eq!(shown, [orders[1].clone(), orders[2].clone(), live.clone()]);
-        assert!(board.is_silent().await);
+        let mut boards = [by_header, by_parameter];
+        for board in &mut boards {
+            let frames = board.events(4).await;
+            assert_eq!(frames[0].event(), Some("ready"));
+            assert_eq!(ids(&frames), [given.at(1), given.at(2), given.at(3), given.at(4)]);
+            let shown: Vec<_> = frames[1..].iter().map(|frame| frame.data()["order"].clone()).collect();
+            assert_eq!(shown, [orders[1].clone(), orders[2].clone(), live.clone()]);
+        }
+        given.check_nothing_more(&mut boards, 5).await;
     }
-}
 
-#[tokio::test]
-async fn what_is_replayed_is_what_was_shown() {
-    let given = given().await;
-    let mut board = given.board().await;
-    let order = given.order().await;
-    given.change_status(&order, "preparing").await;
-    given.delete(&order, "").await;
-    given.close(&given.table).await;
-    given.app.drain().await;
-    let shown = board.events(4).await;
+    async fn what_is_replayed_is_what_was_shown(given: Given) {
+        let mut board = given.board().await;
+        let order = given.order().await;
+        given.change_status(&order, "preparing").await;
+        given.delete(&order, "").await;
+        given.close(&given.table).await;
+        given.app.drain().await;
+        let shown = board.events(4).await;
 
-    let mut again = given.board_again("test-0").await;
+        let mut again = given.board_again(&given.at(0)).await;
 
-    assert_eq!(again.events(5).await[1..], shown[..]);
-}
-
-#[tokio::test]
-async fn ready_says_where_the_client_left_while_anything_is_missed() {
-    let given = given().await;
-    given.append_cards(3).await;
-
-    for left_at in ["test-0", "test-2"] {
-        let ready = given.board_again(left_at).await.event().await;
-        assert_eq!((ready.event(), ready.id()), (Some("ready"), Some(left_at)), "cut off here, nothing is lost");
+        assert_eq!(again.events(5).await[1..], shown[..]);
     }
-    let mut board = given.board_again("test-3").await;
-    assert_eq!(board.event().await.id(), Some("test-3"));
-    assert!(board.is_silent().await, "nothing was missed");
+
+    async fn ready_says_where_the_client_left_while_anything_is_missed(given: Given) {
+        given.append_cards(3).await;
+
+        for left_at in [given.at(0), given.at(2)] {
+            let ready = given.board_again(&left_at).await.event().await;
+            assert_eq!((ready.event(), ready.id()), (Some("ready"), Some(left_at.as_str())), "cut off here, nothing is lost");
+        }
+        let mut board = given.board_again(&given.at(3)).await;
+        assert_eq!(board.event().await.id().unwrap(), given.at(3));
+        given.check_nothing_more(&mut [board], 4).await;
+    }
+
+    async fn a_guest_is_replayed_what_concerns_its_table(given: Given) {
+        let other = given.app.table(&given.store, "2").await;
+        given.order_from(&other).await;
+        let own = given.order().await;
+        given.order_from(&other).await;
+        given.close(&other).await;
+        given.app.drain().await;
+        given.append_cards(1).await;
+
+        let mut tablet = given.tablet_again(&given.table, &given.at(0)).await;
+
+        let frames = tablet.events(3).await;
+        assert_eq!(ids(&frames), [given.at(0), given.at(2), given.at(5)]);
+        assert_eq!(frames[1].data()["order"], own);
+        given.check_nothing_more(&mut [tablet], 6).await;
+    }
+
+    async fn a_guest_sees_nothing_of_the_party_before(given: Given) {
+        let old = given.order().await;
+        given.change_status(&old, "preparing").await;
+        given.app.drain().await;
+        given.append_cards(1).await;
+        given.close(&given.table).await;
+        let next = given.order().await;
+        given.app.drain().await;
+
+        let mut tablet = given.tablet_again(&given.table, &given.at(0)).await;
+
+        let frames = tablet.events(4).await;
+        assert_eq!(ids(&frames), [given.at(0), given.at(3), given.at(4), given.at(5)]);
+        assert_eq!(frames[1].event(), Some("menu.changed"));
+        assert_eq!(frames[2].event(), Some("session.completed"));
+        assert_eq!(frames[3].data()["order"], next);
+        given.check_nothing_more(&mut [tablet], 6).await;
+    }
+
+    async fn a_position_of_another_epoch_or_of_the_future_makes_the_client_load_again(given: Given) {
+        given.append_cards(2).await;
+        let (own, future) = (&given.epoch, given.at(99));
+        for left_at in ["another-1", &format!("{own}-{own}-1"), &format!("{}x-1", own), &future] {
+            given.check_resync(left_at).await;
+        }
+    }
 }
 
 #[tokio::test]
@@ -92,25 +133,6 @@ async fn the_header_counts_for_more_than_the_parameter() {
 }
 
 #[tokio::test]
-async fn a_guest_is_replayed_what_concerns_its_table() {
-    let given = given().await;
-    let other = given.app.table(&given.store, "2").await;
-    given.order_from(&other).await;
-    let own = given.order().await;
-    given.order_from(&other).await;
-    given.close(&other).await;
-    given.app.drain().await;
-    given.append_cards(1).await;
-
-    let mut tablet = given.tablet_again(&given.table, "test-0").await;
-
-    let frames = tablet.events(3).await;
-    assert_eq!(ids(&frames), ["test-0", "test-2", "test-5"]);
-    assert_eq!(frames[1].data()["order"], own);
-    assert!(tablet.is_silent().await);
-}
-
-#[tokio::test]
 async fn a_guest_who_missed_nothing_is_told_where_the_feed_stands() {
     let given = given().await;
     let other = given.app.table(&given.store, "2").await;
@@ -121,27 +143,6 @@ async fn a_guest_who_missed_nothing_is_told_where_the_feed_stands() {
 
     let ready = tablet.event().await;
     assert_eq!((ready.event(), ready.id()), (Some("ready"), Some("test-1")));
-    assert!(tablet.is_silent().await);
-}
-
-#[tokio::test]
-async fn a_guest_sees_nothing_of_the_party_before() {
-    let given = given().await;
-    let old = given.order().await;
-    given.change_status(&old, "preparing").await;
-    given.app.drain().await;
-    given.append_cards(1).await;
-    given.close(&given.table).await;
-    let next = given.order().await;
-    given.app.drain().await;
-
-    let mut tablet = given.tablet_again(&given.table, "test-0").await;
-
-    let frames = tablet.events(4).await;
-    assert_eq!(ids(&frames), ["test-0", "test-3", "test-4", "test-5"]);
-    assert_eq!(frames[1].event(), Some("menu.changed"));
-    assert_eq!(frames[2].event(), Some("session.completed"));
-    assert_eq!(frames[3].data()["order"], next);
     assert!(tablet.is_silent().await);
 }
 
@@ -176,21 +177,12 @@ async fn a_position_that_is_none_makes_the_client_load_again() {
 }
 
 #[tokio::test]
-async fn a_position_of_another_epoch_or_of_the_future_makes_the_client_load_again() {
-    let given = given().await;
-    given.append_cards(2).await;
-    for left_at in ["tess-1", "test-test-1", "TEST-1", "test-99"] {
-        given.check_resync(left_at).await;
-    }
-}
-
-#[tokio::test]
 async fn a_parameter_that_is_no_position_makes_the_client_load_again() {
     let given = given().await;
     for left_at in ["", "nonsense", "test-1%0Aevent:%20order.created", "%EA%B0%80-1"] {
         let path = format!("/api/customer/orders/stream?last_event_id={left_at}");
         let tablet = open(given.app.get(path).token(&given.table.token)).await;
-        let position = given.app.feed.subscribe(given.store.id, None, given.app.clock.now()).await.unwrap().position;
+        let position = given.position().await;
         check_resync(tablet, &position.to_string(), &given).await;
     }
 }

@@ -1,7 +1,7 @@
 //! Opening a stream with a ticket, as a browser's `EventSource` does.
 
 use chrono::TimeDelta;
-use shared::testing::TestResponse;
+use shared::testing::{TestResponse, in_both_worlds};
 
 use crate::{Given, given, ids, past_ready, refused};
 
@@ -26,33 +26,37 @@ impl Given {
     }
 }
 
-#[tokio::test]
-async fn a_ticket_opens_one_stream() {
-    let given = given().await;
-    let (for_board, for_tablet) = (given.board_ticket().await, given.tablet_ticket().await);
+in_both_worlds! {
+    async fn a_ticket_opens_one_stream(given: Given) {
+        let (for_board, for_tablet) = (given.board_ticket().await, given.tablet_ticket().await);
 
-    let mut board = past_ready(given.app.get(format!("/api/admin/orders/stream?ticket={for_board}"))).await;
-    let mut tablet = past_ready(given.app.get(format!("/api/customer/orders/stream?ticket={for_tablet}"))).await;
+        let board = past_ready(given.app.get(format!("/api/admin/orders/stream?ticket={for_board}"))).await;
+        let tablet = past_ready(given.app.get(format!("/api/customer/orders/stream?ticket={for_tablet}"))).await;
 
-    given.refused_to("admin", &for_board).await.expect_error(401, "INVALID_TOKEN");
-    given.refused_to("customer", &for_tablet).await.expect_error(401, "INVALID_TOKEN");
-    given.append_cards(1).await;
-    assert_eq!(board.event().await.id(), Some("test-1"));
-    assert_eq!(tablet.event().await.id(), Some("test-1"));
-}
+        given.refused_to("admin", &for_board).await.expect_error(401, "INVALID_TOKEN");
+        given.refused_to("customer", &for_tablet).await.expect_error(401, "INVALID_TOKEN");
+        given.check_nothing_more(&mut [board, tablet], 1).await;
+    }
 
-#[tokio::test]
-async fn a_ticket_shows_what_its_holder_may_see() {
-    let given = given().await;
-    let other = given.app.table(&given.store, "2").await;
-    let ticket = given.tablet_ticket().await;
-    let mut tablet = past_ready(given.app.get(format!("/api/customer/orders/stream?ticket={ticket}"))).await;
+    async fn a_ticket_shows_what_its_holder_may_see(given: Given) {
+        let other = given.app.table(&given.store, "2").await;
+        let ticket = given.tablet_ticket().await;
+        let mut tablet = past_ready(given.app.get(format!("/api/customer/orders/stream?ticket={ticket}"))).await;
 
-    given.order_from(&other).await;
-    let own = given.order().await;
-    given.app.drain().await;
+        given.order_from(&other).await;
+        let own = given.order().await;
+        given.app.drain().await;
 
-    assert_eq!(tablet.event().await.data()["order"], own);
+        assert_eq!(tablet.event().await.data()["order"], own);
+    }
+
+    async fn a_ticket_of_the_other_role_is_refused(given: Given) {
+        let (for_board, for_tablet) = (given.board_ticket().await, given.tablet_ticket().await);
+
+        given.refused_to("customer", &for_board).await.expect_error(403, "INSUFFICIENT_PERMISSIONS");
+        given.refused_to("admin", &for_tablet).await.expect_error(403, "INSUFFICIENT_PERMISSIONS");
+        assert_eq!(given.streams.open_count(), 0);
+    }
 }
 
 #[tokio::test]
@@ -65,16 +69,6 @@ async fn a_ticket_is_good_for_30_seconds() {
     given.app.clock.advance(TimeDelta::milliseconds(1));
 
     given.refused_to("admin", &late).await.expect_error(401, "INVALID_TOKEN");
-}
-
-#[tokio::test]
-async fn a_ticket_of_the_other_role_is_refused() {
-    let given = given().await;
-    let (for_board, for_tablet) = (given.board_ticket().await, given.tablet_ticket().await);
-
-    given.refused_to("customer", &for_board).await.expect_error(403, "INSUFFICIENT_PERMISSIONS");
-    given.refused_to("admin", &for_tablet).await.expect_error(403, "INSUFFICIENT_PERMISSIONS");
-    assert_eq!(given.streams.open_count(), 0);
 }
 
 #[tokio::test]

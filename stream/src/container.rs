@@ -1,0 +1,92 @@
+//! The container: streams for as long as they last, beside other containers, on what Redis keeps for all of them.
+
+use std::error::Error;
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::Router;
+use shared::app::{self, App, Parts};
+use shared::auth::tokens::Tokens;
+use shared::config::Config;
+use shared::db::{self, PoolSize};
+use shared::events::feed::{Feed, RedisFeed};
+use shared::http::{Routes, layers, live};
+use shared::telemetry;
+use shared::telemetry::metrics::Metrics;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use utoipa_axum::routes;
+
+use crate::Streams;
+
+/// How long all of the end may take: what is left then is cut off.
+pub const LIMIT: Duration = Duration::from_secs(30);
+/// How long of that streams may take: their clients' last frame has to get through, too.
+const STREAMS: Duration = Duration::from_secs(20);
+/// How long requests may then take: longer than any that only reads.
+const REQUESTS: Duration = LIMIT.saturating_sub(STREAMS).saturating_sub(db::CLOSING);
+
+/// Serve until the process is told to end, and then drain.
+///
+/// # Errors
+/// When the configuration is wrong or lacks what is needed, or its address cannot be listened on.
+pub async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
+    let config = Config::from_env()?;
+    telemetry::init(&config)?;
+    let (host, port) = (config.host, config.port);
+    let (db, redis) = app::connect(&config, PoolSize::STREAM)?;
+    let tokens = Tokens::from_config(&config, false)?;
+    let streams = Streams::new(Feed::Redis(RedisFeed::new(redis.clone())), CancellationToken::new());
+    let app = App::new(Parts { metrics: Metrics::install(), ..Parts::new(config, tokens, db.clone(), Some(redis)) });
+    let told_to_end = told_to_end()?;
+    let listener = TcpListener::bind((host, port));
+    let listener = listener.await.map_err(|error| format!("{host}:{port} cannot be listened on: {error}"))?;
+    tracing::info!(address = %listener.local_addr()?, "serving streams");
+    let service = layers::service(routes(streams.clone()), app.clone());
+    let served = serve(streams, app, listener, service, told_to_end).await;
+    db::close(&db).await;
+    Ok(served?)
+}
+
+/// The routes of a container.
+pub fn routes(streams: Streams) -> Routes {
+    crate::router(streams).routes(routes!(live::live))
+}
+
+/// Serve until told to end; then answer no new streams, end those that are open, and let requests under way end.
+pub async fn serve(
+    streams: Streams,
+    app: App,
+    listener: TcpListener,
+    service: Router,
+    told_to_end: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let mut serving = pin!(streams.clone().serve(app, listener, service, REQUESTS));
+    tokio::select! {
+        served = &mut serving => return served,
+        () = told_to_end => {}
+    }
+    tracing::info!(streams = streams.open_count(), "draining");
+    let drained = async {
+        if timeout(STREAMS, streams.drain()).await.is_err() {
+            tracing::warn!(streams = streams.open_count(), "streams were cut off: their clients do not read");
+        }
+        streams.stop();
+    };
+    tokio::join!(serving, drained).0
+}
+
+/// Ready when the process gets the signal to end.
+fn told_to_end() -> io::Result<impl Future<Output = ()>> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
+    })
+}
