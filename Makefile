@@ -31,6 +31,11 @@ help: ## list the tasks
 run: ## start the service in one process, on port 8000 (PORT=…)
 	@cargo run --package local --bin table-order-local -- run
 
+.PHONY: watch
+watch: ## start the service in the shape it has in production, on port 8000 (PORT=…)
+	@cargo build
+	@$(TARGET)/debug/table-order-local watch
+
 .PHONY: test
 test: $(WITH_SERVICES) ## run every test, on servers of their own
 	@status=0; \

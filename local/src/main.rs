@@ -132,7 +132,7 @@ fn carry_out(task: Task) -> Result<(), Trouble> {
     environment::load()?;
     let config = Config::from_env()?;
     tokio::runtime::Runtime::new()?.block_on(async {
-        let stopped = stop_on_signal()?;
+        let stopped = stop_on_signal(matches!(task, Task::Run | Task::Watch(_)))?;
         match task {
             Task::Run => run(config, stopped).await,
             Task::Watch(ports) => watch::watch(config, ports, stopped).await,
@@ -242,7 +242,10 @@ async fn serve_gateway(config: Config, upstreams: Upstreams, stopped: Cancellati
         timeout: gateway::TIMEOUT,
         metrics: Metrics::install_some(|name| gateway::METRICS.contains(&name)),
     };
-    welcome::print_gateway(listener.local_addr()?, &upstreams, &options);
+    if options.origin_secret.is_none() {
+        tracing::warn!("all viewers have one limit: without ORIGIN_SECRET their addresses are not believed");
+    }
+    welcome::print_gateway(listener.local_addr()?);
     gateway::serve(listener, upstreams, options, stopped).await
 }
 
@@ -259,8 +262,9 @@ async fn listen(config: &Config, command: &str) -> Result<TcpListener, Trouble> 
     Ok(listener)
 }
 
-/// A token that is cancelled by Ctrl-C, when the terminal is closed, or when the process is told to end.
-fn stop_on_signal() -> Result<CancellationToken, Trouble> {
+/// A token that is cancelled by Ctrl-C, when the terminal is closed, or when the process is told to end, which is said
+/// where a person may be waiting for it.
+fn stop_on_signal(say: bool) -> Result<CancellationToken, Trouble> {
     let stopped = CancellationToken::new();
     let token = stopped.clone();
     let mut interrupted = signal(SignalKind::interrupt())?;
@@ -273,8 +277,10 @@ fn stop_on_signal() -> Result<CancellationToken, Trouble> {
             _ = hung_up.recv() => {}
         }
         token.cancel();
-        // Nobody may be reading any more; that must not keep the service from stopping.
-        let _ = writeln!(io::stderr(), "\nStopping.");
+        if say {
+            // Nobody may be reading any more; that must not keep the service from stopping.
+            let _ = writeln!(io::stderr(), "\nStopping.");
+        }
     });
     Ok(stopped)
 }

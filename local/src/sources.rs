@@ -35,6 +35,8 @@ const SQS_BATCH: i32 = 10;
 const SQS_WAIT: i32 = 20;
 /// How often the relay's schedule calls it.
 const SCHEDULE: Duration = Duration::from_secs(60);
+/// The longest an invocation may take. A function may have to be compiled first.
+const INVOCATION: Duration = Duration::from_secs(300);
 /// Pauses after an error: the first, and the longest. Each is twice the one before.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
 
@@ -63,10 +65,12 @@ pub struct Lambda {
 impl Lambda {
     /// The endpoint at this URL.
     pub fn at(url: &str) -> Self {
-        Self { client: reqwest::Client::new(), url: url.trim_end_matches('/').to_owned() }
+        // Without a time-out a function that dies would keep its queue waiting for ever.
+        let client = reqwest::Client::builder().timeout(INVOCATION).build().unwrap_or_default();
+        Self { client, url: url.trim_end_matches('/').to_owned() }
     }
 
-    /// Invoke a function and wait for its answer, however long it takes: it may have to be compiled first.
+    /// Invoke a function and wait for its answer.
     ///
     /// # Errors
     /// When it cannot be reached, or answers with an error.

@@ -111,11 +111,8 @@ async fn run(
 /// Build what runs, so that no two functions wait for each other's build.
 async fn build() -> Result<(), Trouble> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(environment::workspace()).args(["build", "--package", "stream"]);
-    for function in FIRST_REQUESTS.iter().map(|(function, _)| *function).chain(["relay", "fanout", "migrate"]) {
-        cargo.args(["--package", function]);
-    }
-    let status = cargo.status().await?;
+    // All of the default members, as `cargo run` in `cargo lambda watch` finds them: another choice, other features.
+    let status = cargo.current_dir(environment::workspace()).arg("build").status().await?;
     if status.success() { Ok(()) } else { Err("the functions cannot be built".into()) }
 }
 
@@ -267,6 +264,9 @@ impl Services {
             None => env::var("AWS_ENDPOINT_URL")?,
         };
         let queue = |url: &Option<String>, name| url.clone().unwrap_or_else(|| format!("{endpoint}/{ACCOUNT}/{name}"));
+        // Every request would otherwise be told at length, by each of the parts.
+        let level = config.log_level.min(tracing::Level::INFO).to_string().to_lowercase();
+        environment.push(("LOG_LEVEL", level));
         environment.push(("NUDGE_QUEUE_URL", queue(&config.nudge_queue_url, "relay-nudges")));
         environment.push(("PARKED_QUEUE_URL", queue(&config.parked_queue_url, "fanout-parked")));
         // The gateway proves with it that the viewer's address is the gateway's word.

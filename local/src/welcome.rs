@@ -5,33 +5,13 @@
 use std::net::SocketAddr;
 
 use local::demo::{STORES, SUPER_ADMIN, TABLE_PASSWORD};
-use local::gateway::{Options, Upstreams};
 use shared::domain::MenuId;
 
 use crate::database::Database;
 
-/// The same for the gateway.
-pub(crate) fn print_gateway(address: SocketAddr, upstreams: &Upstreams, options: &Options) {
-    let url = format!("http://{address}");
-    println!();
-    println!("  The gateway is up. Ctrl-C stops it.");
-    println!();
-    println!("  API        {url}/api");
-    if options.demo_page {
-        println!("  Demo       {url}/demo");
-    }
-    println!("  Metrics    {url}/metrics");
-    println!();
-    println!("  Functions  {}", upstreams.api);
-    println!("  Streams    {}", upstreams.stream);
-    match &upstreams.pictures {
-        Some(pictures) => println!("  Pictures   {pictures}"),
-        None => println!("  Pictures   none (--pictures)"),
-    }
-    if options.origin_secret.is_none() {
-        println!("  Viewers    all have one limit: without ORIGIN_SECRET their addresses are not believed");
-    }
-    println!();
+/// Print where the gateway is.
+pub(crate) fn print_gateway(address: SocketAddr) {
+    println!("The gateway is up: http://{address}");
 }
 
 /// Print it. `menu` can be ordered in the first demo store; without it there is no demo data to try.

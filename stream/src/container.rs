@@ -12,6 +12,7 @@ use shared::config::Config;
 use shared::db::{self, PoolSize};
 use shared::events::feed::{Feed, RedisFeed};
 use shared::http::{Routes, layers, live};
+use shared::redis::{Patience, Redis};
 use shared::telemetry;
 use shared::telemetry::metrics::Metrics;
 use tokio::net::TcpListener;
@@ -39,7 +40,10 @@ pub async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     let (host, port) = (config.host, config.port);
     let (db, redis) = app::connect(&config, PoolSize::STREAM)?;
     let tokens = Tokens::from_config(&config, false)?;
-    let streams = Streams::new(Feed::Redis(RedisFeed::new(redis.clone())), CancellationToken::new());
+    // A connection of its own: a stream can wait longer for Redis than a request that does without.
+    let [redis_url] = config.required(["REDIS_URL"])?;
+    let feed = Feed::Redis(RedisFeed::new(Redis::open(&redis_url.into(), Patience::WORK)?));
+    let streams = Streams::new(feed, CancellationToken::new());
     let app = App::new(Parts { metrics: Metrics::install(), ..Parts::new(config, tokens, db.clone(), Some(redis)) });
     let told_to_end = told_to_end()?;
     let listener = TcpListener::bind((host, port));

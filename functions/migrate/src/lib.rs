@@ -27,7 +27,8 @@ pub async fn migrate(config: &Config) -> Result<Value> {
     connection.close().await?;
 
     let broker = rabbitmq::connect(&rabbitmq_url.into(), "table-order migrate").await?;
-    in_time(async { topology::declare(&broker.create_channel().await?).await }).await?;
+    let channel = in_time(broker.create_channel()).await?;
+    in_time(topology::declare(&channel)).await?;
     in_time(broker.close(200, "done".into())).await?;
     Ok(json!({ "migration": migration }))
 }

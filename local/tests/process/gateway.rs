@@ -20,7 +20,7 @@ async fn it_passes_on_until_it_is_told_to_end() {
         let folder = Folder::new();
         let mut command = program(&folder, "gateway");
         command.args(["--api", &url]).env("ORIGIN_SECRET", "s3cret");
-        let running = Running::start_until(command, "Pictures").await;
+        let running = Running::start_until(command, "The gateway is up").await;
         let get = async |path: &str| {
             let answer = running.client.get(format!("{}{path}", running.url)).send().await.unwrap();
             answer.text().await.unwrap()

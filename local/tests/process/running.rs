@@ -87,8 +87,8 @@ impl Running {
         tokio::time::timeout(PATIENCE, reading).await.expect("the service does not come up");
         // Keep reading, or the program would block on a full pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let url = printed.lines().find_map(|line| line.trim().strip_prefix("API").map(str::trim));
-        let url = url.unwrap_or_else(|| panic!("no URL in {printed}")).trim_end_matches("/api").to_owned();
+        let url = printed.split_whitespace().find(|word| word.starts_with("http://"));
+        let url = url.unwrap_or_else(|| panic!("no URL in {printed}")).split('/').take(3).collect::<Vec<_>>().join("/");
         Self { process, url, client: Client::new(), printed }
     }
 
