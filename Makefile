@@ -47,6 +47,18 @@ test: $(WITH_SERVICES) ## run every test, on servers of their own
 .PHONY: check
 check: format-check lint doc queries-check deny ## what CI checks besides the tests
 
+##@ In the shape of production, while `make watch` is running
+
+# Which of a function's samples, and where functions are invoked.
+EVENT ?= $(firstword $(wildcard events/$(FUNCTION).json events/$(FUNCTION).*.json))
+LAMBDA ?= http://127.0.0.1:9000
+
+.PHONY: invoke
+invoke: ## invoke a function with a sample of its events: make invoke FUNCTION=fanout (EVENT=events/fanout.menu.changed.json)
+	@[[ -f "$(EVENT)" ]] || { echo "Name a function: make invoke FUNCTION=fanout. Samples: $$(ls events | tr '\n' ' ')" >&2; exit 1; }
+	@curl --silent --show-error --fail-with-body --data @$(EVENT) $(LAMBDA)/2015-03-31/functions/$(FUNCTION)/invocations
+	@echo
+
 ##@ Database
 
 .PHONY: migrate

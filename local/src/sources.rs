@@ -9,6 +9,7 @@ use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message as SqsMessage, 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::DateTime;
+use futures_util::future::join_all;
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
@@ -86,17 +87,14 @@ impl Lambda {
 impl Sources {
     /// Read everything until stopped. An error is logged and tried again.
     pub async fn run(self, stopped: CancellationToken) {
-        let queues =
-            EventType::ALL.iter().map(|event_type| {
-                let this = self.clone();
-                async move {
-                    again_and_again(event_type.queue(), async || this.read_rabbitmq(event_type.queue()).await).await
-                }
-            });
+        let queues = EventType::ALL.iter().map(|event_type| {
+            let (this, queue) = (self.clone(), event_type.queue());
+            again_and_again(queue, move || this.clone().read_rabbitmq(queue))
+        });
         let reading = async {
             tokio::join!(
-                futures_util::future::join_all(queues),
-                again_and_again("nudges", async || self.read_nudges().await),
+                join_all(queues),
+                again_and_again("nudges", || self.clone().read_nudges()),
                 self.keep_schedule(),
             )
         };
@@ -104,7 +102,7 @@ impl Sources {
     }
 
     /// Hand a queue's messages to the fan-out, until something fails.
-    async fn read_rabbitmq(&self, queue: &'static str) -> Result<(), Trouble> {
+    async fn read_rabbitmq(self, queue: &'static str) -> Result<(), Trouble> {
         let connection = rabbitmq::connect(&self.rabbitmq_url, &format!("sources {queue}")).await?;
         let channel = in_time(connection.create_channel()).await?;
         in_time(channel.basic_qos(self.batch, BasicQosOptions::default())).await?;
@@ -171,7 +169,7 @@ impl Sources {
     }
 
     /// Hand nudges to the relay, until something fails. Those it fails on come back after their visibility time-out.
-    async fn read_nudges(&self) -> Result<(), Trouble> {
+    async fn read_nudges(self) -> Result<(), Trouble> {
         let queue = Queue::new(self.nudge_queue_url.clone());
         let client = queue.client().await;
         loop {
@@ -219,7 +217,7 @@ impl Sources {
 }
 
 /// Do something that only ends in trouble, over and over, with longer and longer pauses while it fails at once.
-async fn again_and_again(source: &str, mut work: impl AsyncFnMut() -> Result<(), Trouble>) {
+async fn again_and_again<F: Future<Output = Result<(), Trouble>>>(source: &str, mut work: impl FnMut() -> F) {
     let [first, longest] = PAUSES;
     let mut pause = first;
     loop {

@@ -2,6 +2,8 @@
 //! beside them run the stream container, the event sources and the gateway, on servers that are found by URL or are private.
 
 use std::env;
+use std::io;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -41,12 +43,20 @@ const FIRST_REQUESTS: &[(&str, &str)] = &[
 /// Where the parts listen.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct Ports {
-    /// Port of `cargo lambda watch`
+    /// Port of `cargo lambda watch`; 0 for any
     #[arg(long, default_value_t = 9000)]
     api_port: u16,
-    /// Port of the stream container
+    /// Port of the stream container; 0 for any
     #[arg(long, default_value_t = 8001)]
     stream_port: u16,
+}
+
+/// This port, or one that is free instead of 0.
+fn settled(port: u16) -> io::Result<u16> {
+    if port != 0 {
+        return Ok(port);
+    }
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 /// Run it until `stopped`.
@@ -74,21 +84,24 @@ async fn run(
 ) -> Result<(), Trouble> {
     let this = env::current_exe()?;
     let start = |program: &Path, arguments: &[&str]| Part::start(program, arguments, environment);
-    let (api, stream) = (format!("http://127.0.0.1:{}", ports.api_port), ports.stream_port.to_string());
+    let (api_port, stream_port) = (settled(ports.api_port)?.to_string(), settled(ports.stream_port)?.to_string());
+    let (api, stream) = (format!("http://127.0.0.1:{api_port}"), format!("http://127.0.0.1:{stream_port}"));
+    let port = settled(config.port)?;
     eprintln!("Building the functions.");
     build().await?;
     start(&this, &["setup"])?.succeed().await?;
 
     let mut parts = vec![
-        start(
-            cargo_lambda,
-            &["lambda", "watch", "--invoke-address", "127.0.0.1", "--invoke-port", &ports.api_port.to_string()],
+        start(cargo_lambda, &["lambda", "watch", "--invoke-address", "127.0.0.1", "--invoke-port", &api_port])?,
+        Part::start(&binary("stream"), &[], &[environment, &[("PORT", stream_port)]].concat())?,
+        Part::start(
+            &this,
+            &["gateway", "--api", &api, "--stream", &stream],
+            &[environment, &[("PORT", port.to_string())]].concat(),
         )?,
-        Part::start(&binary("stream"), &[], &[environment, &[("PORT", stream.clone())]].concat())?,
-        start(&this, &["gateway", "--api", &api, "--stream", &format!("http://127.0.0.1:{stream}")])?,
     ];
     let starting = async {
-        let gateway = format!("http://127.0.0.1:{}", config.port);
+        let gateway = format!("http://127.0.0.1:{port}");
         first_requests(&gateway, &Lambda::at(&api)).await?;
         Ok::<_, Trouble>(gateway)
     };

@@ -2,13 +2,15 @@
 //! names.
 
 use std::env;
+use std::time::Duration;
 
 use lapin::message::Delivery;
-use lapin::options::{BasicGetOptions, ExchangeDeleteOptions, QueueDeleteOptions};
+use lapin::options::{BasicGetOptions, ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::timeout;
 
 use crate::domain::event::EventType;
 use crate::events::topology::{self, ALL_ORDER_EVENTS, DEAD_LETTER_EXCHANGE, EXCHANGE};
@@ -70,6 +72,41 @@ impl TestRabbitMq {
     pub async fn get(&self, queue: &str) -> Option<Delivery> {
         let got = self.channel.basic_get(queue.into(), BasicGetOptions::default()).await.unwrap();
         got.map(|got| got.delivery)
+    }
+
+    /// The next message of a queue, as soon as there is one. It comes back unless it is acknowledged.
+    pub async fn next(&self, queue: &str, patience: Duration) -> Delivery {
+        let waiting = async {
+            loop {
+                if let Some(delivery) = self.get(queue).await {
+                    return delivery;
+                }
+            }
+        };
+        timeout(patience, waiting).await.unwrap_or_else(|_| panic!("nothing comes into {queue}"))
+    }
+
+    /// Wait until a queue has something.
+    pub async fn until_there(&self, queue: &str, patience: Duration) {
+        self.until(queue, patience, |messages| messages > 0).await;
+    }
+
+    /// Wait until nothing waits in a queue.
+    pub async fn until_empty(&self, queue: &str, patience: Duration) {
+        self.until(queue, patience, |messages| messages == 0).await;
+    }
+
+    async fn until(&self, queue: &str, patience: Duration, enough: impl Fn(u32) -> bool) {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let waiting = async {
+            loop {
+                let declared = self.channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap();
+                if enough(declared.message_count()) {
+                    return;
+                }
+            }
+        };
+        timeout(patience, waiting).await.unwrap_or_else(|_| panic!("{queue} does not change"));
     }
 
     /// Everything in a queue, taken out of it.

@@ -1,8 +1,11 @@
 //! A queue of SQS for one test, on the stand-in that `with-services` started.
 
 use std::env;
+use std::time::Duration;
 
+use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::aws::Queue;
 use crate::clock;
@@ -46,6 +49,25 @@ impl TestQueue {
                 deleted.set_receipt_handle(message.receipt_handle.clone()).send().await.unwrap();
             }
         }
+    }
+
+    /// How many messages are given out at the moment, and not done with.
+    pub async fn hidden(&self) -> usize {
+        self.number_of(QueueAttributeName::ApproximateNumberOfMessagesNotVisible).await
+    }
+
+    /// Wait until there is none, also none that was given out.
+    pub async fn until_empty(&self, patience: Duration) {
+        let waiting = async {
+            while self.hidden().await + self.number_of(QueueAttributeName::ApproximateNumberOfMessages).await > 0 {}
+        };
+        timeout(patience, waiting).await.expect("the queue is not emptied");
+    }
+
+    async fn number_of(&self, attribute: QueueAttributeName) -> usize {
+        let asked = self.0.client().await.get_queue_attributes().queue_url(self.url());
+        let answer = asked.attribute_names(attribute.clone()).send().await.unwrap();
+        answer.attributes().unwrap()[&attribute].parse().unwrap()
     }
 
     /// The same, each read as JSON.

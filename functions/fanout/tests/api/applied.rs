@@ -1,8 +1,9 @@
 //! What a batch does when all is well, and when Redis or SQS is not there.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::Code;
 use shared::cache::{Cache, Entity};
+use shared::domain::event::EventType;
 use shared::events::feed::Feed;
 use shared::testing::moment;
 
@@ -110,4 +111,19 @@ async fn events_of_a_store_that_is_gone_stand_in_nobodys_way() {
     assert_eq!(answer, json!({"applied": 2, "parked": 0}));
     assert_eq!(given.shown().await, [(1, 1)]);
     assert!(matches!(given.feed, Feed::Redis(_)));
+}
+
+#[tokio::test]
+async fn there_is_a_sample_of_every_event_type_and_it_counts() {
+    let given = given().await;
+    for event_type in EventType::ALL {
+        let path = format!("{}/../../events/fanout.{}.json", env!("CARGO_MANIFEST_DIR"), event_type.routing_key());
+        let sample: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let message = &sample["rmqMessagesByQueue"][format!("{}::/", event_type.queue())][0];
+        assert_eq!(message["basicProperties"]["type"], event_type.name());
+
+        let answer = given.fanout.handle(sample.clone()).await.unwrap();
+
+        assert_eq!(answer, json!({"applied": 1, "parked": 0}), "{event_type:?}");
+    }
 }

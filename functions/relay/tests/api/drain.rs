@@ -67,13 +67,7 @@ async fn a_message_that_its_queue_gives_up_goes_to_the_dead_letters_of_that_queu
     let delivery = given.rabbitmq.get("menu-changed-queue").await.unwrap();
     delivery.nack(BasicNackOptions { requeue: false, ..BasicNackOptions::default() }).await.unwrap();
 
-    let deadline = tokio::time::Instant::now() + crate::PATIENCE;
-    let dead = loop {
-        if let Some(dead) = given.rabbitmq.get("menu-changed-queue.dead").await {
-            break dead;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "there is no dead letter");
-    };
+    let dead = given.rabbitmq.next("menu-changed-queue.dead", crate::PATIENCE).await;
     assert_eq!(dead.data, delivery.data);
     assert!(given.rabbitmq.take("menu-changed-queue").await.is_empty());
 }
