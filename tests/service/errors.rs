@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use serde_json::json;
+use shared::db::broker_contact;
+use shared::events::bus::Bus;
 use shared::testing::{Options, TestRedis};
 
 use crate::{service, service_with};
@@ -56,6 +59,26 @@ async fn without_the_database_the_answer_is_503_and_says_nothing_of_it() {
     app.get("/api/admin/dashboard").token(&store.admin.token).send().await.expect(200);
     app.clock.advance(chrono::TimeDelta::seconds(5));
     app.get("/health").send().await.expect(200);
+}
+
+/// A function opens no connection to the broker for whoever asks: it tells of the relay's last contact.
+#[tokio::test]
+async fn health_tells_when_the_relay_last_reached_the_broker() {
+    let app = service_with(Options { bus: Bus::Off, ..Options::default() }).await;
+    let health = async |status, says: &str| {
+        let health = app.get("/health").send().await.expect(status);
+        assert_eq!(health["checks"]["rabbitmq"], says);
+        app.clock.advance(TimeDelta::seconds(5));
+    };
+    health(503, "never reached").await;
+    let reached_at = app.clock.now();
+    broker_contact::record(app.db(), reached_at).await.unwrap();
+    health(200, "ok").await;
+    app.clock.advance(TimeDelta::seconds(150) - (app.clock.now() - reached_at) - TimeDelta::milliseconds(1));
+    health(200, "ok").await;
+    health(503, "not reached for 150 s").await;
+    broker_contact::record(app.db(), app.clock.now()).await.unwrap();
+    health(200, "ok").await;
 }
 
 #[tokio::test]

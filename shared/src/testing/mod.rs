@@ -120,6 +120,8 @@ pub struct Options {
     pub metrics: Metrics,
     /// Where cache, limits, tickets and the feed are kept; without it in the app itself.
     pub redis: Option<Arc<TestRedis>>,
+    /// Tells the relay of new events.
+    pub bus: Bus,
 }
 
 impl Default for Options {
@@ -130,6 +132,7 @@ impl Default for Options {
             connections: 8,
             metrics: Metrics::off(),
             redis: None,
+            bus: Bus::Local(Arc::new(Notify::new())),
         }
     }
 }
@@ -189,7 +192,7 @@ impl TestApp {
         let app = App::new(Parts {
             clock: Clock::from_fn(move || hands.now()),
             passwords: Passwords::new(4),
-            bus: Bus::Local(Arc::new(Notify::new())),
+            bus: options.bus.clone(),
             metrics: options.metrics.clone(),
             ..Parts::new(config, tokens, pool.clone(), redis)
         });

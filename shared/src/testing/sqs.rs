@@ -17,11 +17,22 @@ pub struct TestQueue(Queue);
 impl TestQueue {
     /// A new one.
     pub async fn create() -> Self {
+        let queue = Self::not_there_yet();
+        queue.make().await;
+        queue
+    }
+
+    /// One that is not there before [`TestQueue::make`].
+    pub fn not_there_yet() -> Self {
         let endpoint = env::var("AWS_ENDPOINT_URL").expect("tests need SQS: run `make test`");
         let name = format!("test-{}", uuid::Uuid::from_bytes(clock::random()).simple());
-        let queue = Queue::new(format!("{endpoint}/123456789012/{name}"));
-        queue.client().await.create_queue().queue_name(name).send().await.unwrap();
-        Self(queue)
+        Self(Queue::new(format!("{endpoint}/123456789012/{name}")))
+    }
+
+    /// Make it.
+    pub async fn make(&self) {
+        let name = self.url().rsplit('/').next().unwrap();
+        self.0.client().await.create_queue().queue_name(name).send().await.unwrap();
     }
 
     /// Its URL.
