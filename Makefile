@@ -59,6 +59,17 @@ invoke: ## invoke a function with a sample of its events: make invoke FUNCTION=f
 	@curl --silent --show-error --fail-with-body --data @$(EVENT) $(LAMBDA)/2015-03-31/functions/$(FUNCTION)/invocations
 	@echo
 
+# The environment of what is running.
+WATCHED := $(TARGET)/local/watch.env
+
+.PHONY: events
+events: ## messages that the fan-out parked, or that RabbitMQ's queues gave up
+	@[[ ! -f $(WATCHED) ]] || . $(WATCHED); $(LOCAL) events list
+
+.PHONY: events-replay
+events-replay: ## send them again (IDS="…" for some of them)
+	@[[ ! -f $(WATCHED) ]] || . $(WATCHED); $(LOCAL) events replay $(IDS)
+
 ##@ Database
 
 .PHONY: migrate

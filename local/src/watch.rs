@@ -2,8 +2,10 @@
 //! beside them run the stream container, the event sources and the gateway, on servers that are found by URL or are private.
 
 use std::env;
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -64,6 +66,7 @@ pub(crate) async fn watch(config: Config, ports: Ports, stopped: CancellationTok
     let cargo_lambda = unless(stopped.clone(), async { Ok(python::program("cargo-lambda").await?) }).await?;
     let services = unless(stopped.clone(), Services::start(&config)).await?;
     let environment = services.environment(&config)?;
+    let _told = Told::to_others(&environment)?;
     let watched = unless(stopped.clone(), run(&config, ports, &cargo_lambda, &services, &environment)).await;
     let done = match watched {
         // Ctrl-C is how this ends.
@@ -119,6 +122,27 @@ async fn run(
     pool.close().await;
     welcome::print(&services.database, &gateway, menu);
     any_ends(&mut parts).await
+}
+
+/// A file that tells other commands of this machine where everything is, as long as it runs: `make events` reads it.
+struct Told(PathBuf);
+
+impl Told {
+    fn to_others(environment: &[(&str, String)]) -> Result<Self, Trouble> {
+        let this = Self(environment::target().join("local/watch.env"));
+        let lines: String = environment.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
+        // There are passwords in it.
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&this.0)?;
+        file.write_all(lines.as_bytes())?;
+        Ok(this)
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        // One that stays names servers that are gone, which is as good as none.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// Build what runs, so that no two functions wait for each other's build.

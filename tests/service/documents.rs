@@ -8,6 +8,7 @@ use regex::Regex;
 use shared::Code;
 use shared::config::VARIABLES;
 use shared::domain::event::EventType;
+use shared::events::topology::dead_letter_queue;
 use shared::telemetry::metrics::METRICS;
 
 use crate::routes::routes;
@@ -180,8 +181,11 @@ fn the_events_are_all_listed_by_both_names() {
     let text = read("docs/EVENTS.md");
     let rows: Vec<_> =
         text.lines().filter_map(|line| line.strip_prefix("| `")).filter(|line| line.contains("` | `")).collect();
-    assert_eq!(rows.len(), EventType::ALL.len());
-    for (row, event_type) in rows.iter().zip(EventType::ALL) {
-        assert!(row.starts_with(&format!("{}` | `{}` |", event_type.name(), event_type.routing_key())), "{row}");
+    let (queues, events): (Vec<&str>, Vec<&str>) = rows.iter().partition(|row| row.contains("-queue`"));
+    assert_eq!((events.len(), queues.len()), (EventType::ALL.len(), EventType::ALL.len()));
+    for ((event, queue), event_type) in events.iter().zip(queues).zip(EventType::ALL) {
+        let (name, key, takes) = (event_type.name(), event_type.routing_key(), event_type.queue());
+        assert!(event.starts_with(&format!("{name}` | `{key}` |")), "{event}");
+        assert_eq!(queue, format!("{name}` | `{key}` | `{takes}` | `{}` |", dead_letter_queue(takes)));
     }
 }
