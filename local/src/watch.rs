@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::future::select_all;
 use local::demo;
 use local::sources::Lambda;
 use private_services::{Run, aws, python, rabbitmq, redis};
@@ -77,7 +78,7 @@ pub(crate) async fn watch(config: Config, ports: Ports, stopped: CancellationTok
     done
 }
 
-/// Start the parts, say so, and wait until one of them ends, which none should.
+/// Start the parts, say so, and run until one of them ends.
 async fn run(
     config: &Config,
     ports: Ports,
@@ -94,7 +95,7 @@ async fn run(
     build().await?;
     start(&this, &["setup"])?.succeed().await?;
 
-    let mut parts = vec![
+    let mut parts = Parts(vec![
         start(cargo_lambda, &["lambda", "watch", "--invoke-address", "127.0.0.1", "--invoke-port", &api_port])?,
         Part::start(&binary("stream"), &[], &[environment, &[("PORT", stream_port)]].concat())?,
         Part::start(
@@ -102,7 +103,7 @@ async fn run(
             &["gateway", "--api", &api, "--stream", &stream],
             &[environment, &[("PORT", port.to_string())]].concat(),
         )?,
-    ];
+    ]);
     let starting = async {
         let gateway = format!("http://127.0.0.1:{port}");
         first_requests(&gateway, &Lambda::at(&api)).await?;
@@ -110,18 +111,18 @@ async fn run(
     };
     let gateway = tokio::select! {
         started = starting => started?,
-        ended = any_ends(&mut parts) => return ended,
+        ended = parts.any_ends() => return ended,
     };
-    parts.push(start(&this, &["sources", "--lambda", &api])?);
+    parts.0.push(start(&this, &["sources", "--lambda", &api])?);
     tokio::select! {
         healthy = until_healthy(&gateway) => healthy?,
-        ended = any_ends(&mut parts) => return ended,
+        ended = parts.any_ends() => return ended,
     }
     let pool = db::connect(db::connect_options(&services.database.url)?, PoolSize::LAMBDA);
     let menu = demo::available_menu(&pool).await;
     pool.close().await;
     welcome::print(&services.database, &gateway, menu);
-    any_ends(&mut parts).await
+    parts.any_ends().await
 }
 
 /// A file that tells other commands of this machine where everything is, as long as it runs: `make events` reads it.
@@ -196,15 +197,27 @@ async fn until(ask: impl AsyncFn() -> Result<(), Trouble>) -> Result<(), Trouble
     }
 }
 
-async fn any_ends(parts: &mut [Part]) -> Result<(), Trouble> {
-    let ends = parts.iter_mut().map(|part| Box::pin(part.end()));
-    let (ended, _, _) = futures_util::future::select_all(ends).await;
-    Err(ended?.into())
-}
-
 /// A binary that [`build`] has made.
 fn binary(name: &str) -> PathBuf {
     environment::target().join("debug").join(name)
+}
+
+/// What runs. When dropped, all of it is told to end, and then waited for: streams end with the gateway that they go through.
+struct Parts(Vec<Part>);
+
+impl Parts {
+    /// Wait until one of them ends, which none should.
+    async fn any_ends(&mut self) -> Result<(), Trouble> {
+        let ends = self.0.iter_mut().map(|part| Box::pin(part.end()));
+        let (ended, _, _) = select_all(ends).await;
+        Err(ended?.into())
+    }
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|part| part.signal(Signal::TERM));
+    }
 }
 
 /// A process with everything it starts. Ended when dropped.

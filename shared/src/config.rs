@@ -154,13 +154,20 @@ pub struct Config {
 }
 
 /// What is wrong with the environment, a line for each variable.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct ConfigError(pub Vec<String>);
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the configuration is wrong: ")?;
         f.write_str(&self.0.join("; "))
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    /// The same sentence: this is how it is shown when a program's `main` returns it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -28,6 +28,11 @@ impl Rest {
         *self.until() = Some(Instant::now() + self.length);
     }
 
+    /// It is well again.
+    pub fn end(&self) {
+        *self.until() = None;
+    }
+
     fn until(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
         self.until.lock().unwrap_or_else(PoisonError::into_inner)
     }

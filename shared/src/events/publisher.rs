@@ -154,20 +154,22 @@ impl RabbitMq {
         }
         let publishing: Vec<_> = rows.iter().map(|row| publish_to(&channel, row)).collect();
         let mut answers = iter(publishing).buffered(IN_FLIGHT);
-        while let Some(answer) = answers.next().await {
-            match answer {
-                Ok((id, None)) => outcome.published.push(id),
-                Ok((id, Some(reason))) => outcome.refused.push((id, Error::internal(reason))),
-                Err(unavailable) => {
-                    outcome.failure = Some(unavailable.into());
-                    break;
+        // All of the batch in this time, which is below PostgreSQL's patience with an idle transaction: what a slow broker
+        // has confirmed until then counts.
+        let all = in_time(async {
+            while let Some((id, refusal)) = answers.next().await.transpose()? {
+                match refusal {
+                    None => outcome.published.push(id),
+                    Some(reason) => outcome.refused.push((id, Error::internal(reason))),
                 }
             }
-        }
-        drop(answers);
-        if outcome.failure.is_some() {
+            Ok(())
+        });
+        if let Err(unavailable) = all.await {
+            outcome.failure = Some(unavailable.into());
             *open = None;
         }
+        drop(answers);
         outcome
     }
 
@@ -196,7 +198,7 @@ impl RabbitMq {
 }
 
 /// Publish one event. With its id comes nothing once every queue that takes it has it, or the reason why none will.
-async fn publish_to(channel: &Channel, row: &WaitingRow) -> Result<(Uuid, Option<String>), Unavailable> {
+async fn publish_to(channel: &Channel, row: &WaitingRow) -> lapin::Result<(Uuid, Option<String>)> {
     let Some(event_type) = EventType::from_name(&row.event_type) else {
         return Ok((row.id, Some(format!("there is no event type {}", row.event_type))));
     };
@@ -208,11 +210,9 @@ async fn publish_to(channel: &Channel, row: &WaitingRow) -> Result<(Uuid, Option
         .with_delivery_mode(PERSISTENT)
         .with_message_id(row.id.to_string().into())
         .with_type(event_type.name().into());
-    let confirmation = in_time(async {
-        let (exchange, key) = (topology::EXCHANGE.into(), event_type.routing_key().into());
-        channel.basic_publish(exchange, key, options, row.payload.as_bytes(), properties).await?.await
-    })
-    .await?;
+    let (exchange, key) = (topology::EXCHANGE.into(), event_type.routing_key().into());
+    let published = channel.basic_publish(exchange, key, options, row.payload.as_bytes(), properties).await?;
+    let confirmation = published.await?;
     let reason = match confirmation {
         Confirmation::Ack(None) => None,
         Confirmation::Ack(Some(_)) => Some("no queue takes it".to_owned()),

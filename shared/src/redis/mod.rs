@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, PubSub};
@@ -43,6 +44,8 @@ struct Inner {
     connection: ConnectionManager,
     patience: Patience,
     rest: Rest,
+    /// The first connection is being made, or has been.
+    opening: AtomicBool,
 }
 
 /// Redis gave no answer.
@@ -77,7 +80,13 @@ impl Redis {
             // Whoever asks next tries again.
             .set_number_of_retries(0);
         let connection = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
-        Ok(Self(Arc::new(Inner { client, connection, patience, rest: Rest::of(patience.rest) })))
+        Ok(Self(Arc::new(Inner {
+            client,
+            connection,
+            patience,
+            rest: Rest::of(patience.rest),
+            opening: AtomicBool::new(false),
+        })))
     }
 
     /// Ask Redis. No longer than [`Patience::answer`], and not at all for [`Patience::rest`] after a failure.
@@ -88,6 +97,7 @@ impl Redis {
         if self.0.rest.is_on() {
             return Err(Unavailable);
         }
+        self.begin_to_open();
         let mut connection = self.0.connection.clone();
         let why = match timeout(self.0.patience.answer, question(&mut connection)).await {
             Ok(Ok(answer)) => return Ok(answer),
@@ -97,6 +107,20 @@ impl Redis {
         tracing::warn!(exception = %why, "Redis does not answer");
         self.0.rest.begin();
         Err(Unavailable)
+    }
+
+    /// Make the first connection, with TLS perhaps, even if that takes longer than anybody waits: else every request would
+    /// begin it anew and give it up. Later ones the client makes by itself.
+    fn begin_to_open(&self) {
+        if self.0.opening.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let this = self.clone();
+        tokio::spawn(async move {
+            if this.ping().await.is_ok() {
+                this.0.rest.end();
+            }
+        });
     }
 
     /// Whether Redis answers, asked also while it is left alone.

@@ -1,5 +1,6 @@
 //! What is left while Redis does not answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -13,10 +14,13 @@ use shared::db::owners::Owner;
 use shared::domain::account::Role;
 use shared::events::feed::{Feed, RedisFeed};
 use shared::limiter::Limiter;
-use shared::redis::{Patience, Redis};
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
-use tokio::time::Instant;
+use shared::redis::{Patience, Redis, Unavailable};
+use shared::testing::TestRedis;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::yield_now;
+use tokio::time::{Instant, timeout};
 
 use crate::{World, store};
 
@@ -95,4 +99,33 @@ async fn a_silent_redis_is_waited_for_a_tenth_of_a_second_and_then_left_alone_fo
     tokio::time::advance(Duration::from_secs(1)).await;
     waited().await;
     let _second = connections.recv().await.unwrap();
+}
+
+/// With TLS, and on a busy machine, the first connection may take longer than a request waits.
+#[tokio::test]
+async fn a_connection_that_takes_long_to_make_is_made_all_the_same_and_then_used() {
+    let real = TestRedis::create().await;
+    let address = real.url().strip_prefix("redis://").unwrap().split('/').next().unwrap().to_owned();
+    let slow = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let redis = Redis::open(&format!("redis://{}", slow.local_addr().unwrap()).into(), Patience::REQUEST).unwrap();
+    let given_up = Arc::new(Notify::new());
+    let go_on = given_up.clone();
+    tokio::spawn(async move {
+        let (mut connection, _) = slow.accept().await.unwrap();
+        go_on.notified().await;
+        let mut server = TcpStream::connect(address).await.unwrap();
+        copy_bidirectional(&mut connection, &mut server).await
+    });
+    let ask = async || redis.ask(async |redis| redis::cmd("PING").exec_async(redis).await).await;
+
+    assert_eq!(ask().await, Err(Unavailable));
+    given_up.notify_one();
+
+    // Well before the 5 s are over that Redis is left alone for after a failure.
+    let used = async {
+        while ask().await.is_err() {
+            yield_now().await
+        }
+    };
+    timeout(Duration::from_secs(4), used).await.expect("the connection is not used");
 }

@@ -87,9 +87,9 @@ async fn refuses_to_start_without_what_it_needs_and_names_it() {
     let (database, redis) =
         (("DATABASE_URL", "postgres://u:hunter2@127.0.0.1:9/d"), ("REDIS_URL", "redis://u:hunter2@127.0.0.1:9"));
     for (variables, reason) in [
-        (&[][..], "missing: DATABASE_URL, REDIS_URL"),
-        (&[database], "missing: REDIS_URL"),
-        (&[redis], "missing: DATABASE_URL"),
+        (&[][..], "DATABASE_URL is missing; REDIS_URL is missing"),
+        (&[database], "wrong: REDIS_URL is missing"),
+        (&[redis], "wrong: DATABASE_URL is missing"),
         (&[database, redis, ("JWT_PUBLIC_KEYS", "")], "keys/public.pem"),
         (&[database, redis, ("PORT", &taken)], &taken),
         (&[("LOG_LEVEL", "loud")], "LOG_LEVEL"),

@@ -33,6 +33,11 @@ async fn next(State(api): State<RuntimeApi>) -> impl IntoResponse {
     (headers, Json(invocation))
 }
 
+async fn register() -> impl IntoResponse {
+    let function = json!({"functionName": "orders", "functionVersion": "1", "handler": "orders"});
+    ([("lambda-extension-identifier", "extension-1")], Json(function))
+}
+
 async fn answer(State(api): State<RuntimeApi>, Path(how): Path<String>, body: String) -> StatusCode {
     let answer: Value = serde_json::from_str(&body).unwrap();
     api.answers.send(json!({"how": how, "answer": answer})).unwrap();
@@ -91,10 +96,7 @@ async fn places_an_order_that_api_gateway_sends() {
     let api = RuntimeApi { invocation: Arc::new(Mutex::new(Some(invocation))), answers };
     let router = Router::new()
         // Registered so that Lambda tells the process before it ends; nothing is ever told here.
-        .route(
-            "/2020-01-01/extension/register",
-            post(async || ([("lambda-extension-identifier", "extension-1")], "{}")),
-        )
+        .route("/2020-01-01/extension/register", post(register))
         .route("/2020-01-01/extension/event/next", get(async || std::future::pending::<()>().await))
         .route("/2018-06-01/runtime/invocation/next", get(next))
         .route("/2018-06-01/runtime/invocation/request-1/{how}", post(answer))
