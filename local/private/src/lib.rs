@@ -15,6 +15,7 @@ mod user;
 
 use std::io::{self, Write};
 
+pub use process::free_port;
 pub use run::Run;
 
 /// What went wrong, as one sentence that says what to do next.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+use crate::folder::Folder;
 use crate::{Trouble, trouble};
 
 /// How often a server is started, each time on another port because the last was taken.
@@ -92,6 +93,16 @@ impl Process {
         Ok(())
     }
 
+    /// Let it stand still until [`Process::resume`].
+    pub(crate) fn pause(&mut self) -> Result<(), Trouble> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Let it go on after [`Process::pause`].
+    pub(crate) fn resume(&mut self) -> Result<(), Trouble> {
+        self.signal(Signal::CONT)
+    }
+
     /// End it: with each of these signals in turn, if it ends within its time, and else by killing it and its group.
     pub(crate) fn halt(&mut self, gently: &[(Signal, Duration)]) -> Result<(), Trouble> {
         for (signal, patience) in gently {
@@ -125,6 +136,13 @@ impl Drop for Process {
         // Nobody is left to be told.
         let _ = self.halt(&[]);
     }
+}
+
+/// Remove a server's folder with what is in it, stopping a server that was left running there.
+pub(crate) fn clear(folder: &Path) -> Result<(), Trouble> {
+    let mut folder = Folder::make(folder, None)?;
+    stop_left_over(folder.path());
+    folder.remove()
 }
 
 /// Kill the processes noted in `folder` that outlived whoever started them.
@@ -165,7 +183,7 @@ fn pid(id: u32) -> Option<Pid> {
 }
 
 /// A port of 127.0.0.1 that is free now, and may be somebody's by the time a server asks for it.
-pub(crate) fn free_port() -> Result<u16, Trouble> {
+pub fn free_port() -> Result<u16, Trouble> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(trouble("there is no free port"))?;
     Ok(listener.local_addr().map_err(trouble("there is no free port"))?.port())
 }

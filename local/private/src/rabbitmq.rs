@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 
 use crate::folder::Folder;
 use crate::packages::{HOMEBREW, Packages, on_path};
-use crate::process::{ATTEMPTS, Process, free_port, stop_left_over};
+use crate::process::{ATTEMPTS, Process, clear, free_port};
 use crate::{Trouble, say, trouble};
 
 const RABBITMQ: Packages = Packages { name: "RabbitMQ", debian: &["rabbitmq-server"], homebrew: &["rabbitmq"] };
@@ -108,9 +108,7 @@ impl Server {
 
     /// Remove what is in `folder`, stopping a server that was left running there.
     pub fn reset(folder: &Path) -> Result<(), Trouble> {
-        let mut folder = Folder::make(folder, None)?;
-        stop_left_over(folder.path());
-        folder.remove()
+        clear(folder)
     }
 }
 

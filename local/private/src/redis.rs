@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::Trouble;
 use crate::folder::Folder;
 use crate::packages::{HOMEBREW, Packages, on_path};
-use crate::process::{ATTEMPTS, Process, free_port, stop_left_over};
+use crate::process::{ATTEMPTS, Process, clear, free_port, stop_left_over};
 
 const REDIS: Packages =
     Packages { name: "Redis 7 or newer, or Valkey", debian: &["redis-server"], homebrew: &["redis"] };
@@ -81,19 +80,17 @@ impl Server {
 
     /// Stand still: connections are accepted, and nothing is answered until [`Server::resume`].
     pub fn pause(&mut self) -> Result<(), Trouble> {
-        self.process.signal(Signal::STOP)
+        self.process.pause()
     }
 
     /// Go on after [`Server::pause`].
     pub fn resume(&mut self) -> Result<(), Trouble> {
-        self.process.signal(Signal::CONT)
+        self.process.resume()
     }
 
     /// Remove what is in `folder`, stopping a server that was left running there.
     pub fn reset(folder: &Path) -> Result<(), Trouble> {
-        let mut folder = Folder::make(folder, None)?;
-        stop_left_over(folder.path());
-        folder.remove()
+        clear(folder)
     }
 }
 
