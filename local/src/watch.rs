@@ -3,8 +3,7 @@
 
 use std::env;
 use std::fs::OpenOptions;
-use std::io::{self, Write};
-use std::net::TcpListener;
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::future::select_all;
 use local::demo;
 use local::sources::Lambda;
-use private_services::{Run, aws, python, rabbitmq, redis};
+use private_services::{Run, aws, free_port, python, rabbitmq, redis};
 use rustix::process::{Pid, Signal, kill_process_group};
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -55,11 +54,8 @@ pub(crate) struct Ports {
 }
 
 /// This port, or one that is free instead of 0.
-fn settled(port: u16) -> io::Result<u16> {
-    if port != 0 {
-        return Ok(port);
-    }
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+fn settled(port: u16) -> Result<u16, Trouble> {
+    if port == 0 { Ok(free_port()?) } else { Ok(port) }
 }
 
 /// Run it until `stopped`.
@@ -90,7 +86,8 @@ async fn run(
     let start = |program: &Path, arguments: &[&str]| Part::start(program, arguments, environment);
     let (api_port, stream_port) = (settled(ports.api_port)?.to_string(), settled(ports.stream_port)?.to_string());
     let (api, stream) = (format!("http://127.0.0.1:{api_port}"), format!("http://127.0.0.1:{stream_port}"));
-    let port = settled(config.port)?;
+    let port = settled(config.port)?.to_string();
+    let (lambda, gateway) = (Lambda::at(&api), format!("http://127.0.0.1:{port}"));
     eprintln!("Building the functions.");
     build().await?;
     start(&this, &["setup"])?.succeed().await?;
@@ -101,18 +98,13 @@ async fn run(
         Part::start(
             &this,
             &["gateway", "--api", &api, "--stream", &stream],
-            &[environment, &[("PORT", port.to_string())]].concat(),
+            &[environment, &[("PORT", port)]].concat(),
         )?,
     ]);
-    let starting = async {
-        let gateway = format!("http://127.0.0.1:{port}");
-        first_requests(&gateway, &Lambda::at(&api)).await?;
-        Ok::<_, Trouble>(gateway)
-    };
-    let gateway = tokio::select! {
-        started = starting => started?,
+    tokio::select! {
+        started = first_requests(&gateway, &lambda) => started?,
         ended = parts.any_ends() => return ended,
-    };
+    }
     parts.0.push(start(&this, &["sources", "--lambda", &api])?);
     tokio::select! {
         healthy = until_healthy(&gateway) => healthy?,
@@ -235,7 +227,7 @@ impl Part {
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .current_dir(environment::workspace())
             .stdin(Stdio::null())
-            // Ctrl-C on the terminal is for us: the parts end in their order.
+            // Ctrl-C on the terminal is for us: we end the parts, and then the servers they need.
             .process_group(0)
             .spawn()
             .map_err(|error| format!("{} cannot be started: {error}", program.display()))?;
