@@ -123,12 +123,8 @@ impl RabbitMq {
     async fn check(&self, now: Timestamp) -> Result<()> {
         let mut open = self.open.lock().await;
         // Declaring what is there already asks as much of the broker as anything.
-        let channel = self.channel(&mut open, now).await?;
-        let declared = in_time(topology::declare(&channel)).await;
-        if declared.is_err() {
-            *open = None;
-        }
-        Ok(declared?)
+        self.channel(&mut open, now, async |channel| topology::declare(channel).await).await?;
+        Ok(())
     }
 
     async fn close(&self) {
@@ -144,14 +140,11 @@ impl RabbitMq {
             return outcome;
         }
         let mut open = self.open.lock().await;
-        let channel = match self.channel(&mut open, now).await {
+        let bind = async |channel: &Channel| topology::bind_queues(channel).await;
+        let channel = match self.channel(&mut open, now, bind).await {
             Ok(channel) => channel,
             Err(unavailable) => return Outcome { failure: Some(unavailable.into()), ..outcome },
         };
-        if let Err(unavailable) = in_time(topology::bind_queues(&channel)).await {
-            *open = None;
-            return Outcome { failure: Some(unavailable.into()), ..outcome };
-        }
         let publishing: Vec<_> = rows.iter().map(|row| publish_to(&channel, row)).collect();
         let mut answers = iter(publishing).buffered(IN_FLIGHT);
         // All of the batch in this time, which is below PostgreSQL's patience with an idle transaction: what a slow broker
@@ -173,17 +166,24 @@ impl RabbitMq {
         outcome
     }
 
-    /// A channel on a connection that can be relied on.
-    async fn channel(&self, open: &mut Option<Open>, now: Timestamp) -> Result<Channel, Unavailable> {
-        if let Some(open) = open
-            && open.channel.status().connected()
-            && now < open.used_at + LONGEST_UNUSED
-            && now < open.opened_at + LONGEST_OPEN
+    /// A channel on a connection that can be relied on. On one that was open already the topology is made good first, in
+    /// this way; a new one declares all of it.
+    async fn channel(
+        &self,
+        open: &mut Option<Open>,
+        now: Timestamp,
+        make_good: impl AsyncFnOnce(&Channel) -> lapin::Result<()>,
+    ) -> Result<Channel, Unavailable> {
+        // It comes back only if it has answered.
+        if let Some(mut known) = open.take()
+            && known.channel.status().connected()
+            && now < known.used_at + LONGEST_UNUSED
+            && now < known.opened_at + LONGEST_OPEN
         {
-            open.used_at = now;
-            return Ok(open.channel.clone());
+            in_time(make_good(&known.channel)).await?;
+            known.used_at = now;
+            return Ok(open.insert(known).channel.clone());
         }
-        *open = None;
         let connection = rabbitmq::connect(&self.url, "table-order relay").await?;
         let channel = in_time(async {
             let channel = connection.create_channel().await?;
