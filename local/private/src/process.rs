@@ -14,8 +14,10 @@ use crate::{Trouble, trouble};
 
 /// How often a server is started, each time on another port because the last was taken.
 pub(crate) const ATTEMPTS: usize = 3;
-/// What PostgreSQL, Redis and RabbitMQ write when their port is taken, and RabbitMQ of its second port.
-const TAKEN: [&str; 3] = ["Address already in use", "eaddrinuse", "could not bind to distribution port"];
+/// What PostgreSQL, Redis and RabbitMQ write when their port is taken, RabbitMQ of its second port, and PostgreSQL when
+/// processes of a killed server still hold its memory.
+const TAKEN: [&str; 4] =
+    ["Address already in use", "eaddrinuse", "could not bind to distribution port", "is still in use"];
 /// How long one question to a server may take. Whoever has taken its port may never answer.
 const ANSWER: Duration = Duration::from_secs(5);
 

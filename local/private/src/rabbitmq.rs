@@ -106,6 +106,21 @@ impl Server {
         Err(Trouble(format!("port {} of RabbitMQ is somebody else's by now: start another server", self.setup.port)))
     }
 
+    /// Stand still: connections are accepted, and nothing is answered until [`Server::resume`].
+    pub fn pause(&mut self) -> Result<(), Trouble> {
+        self.node.pause()
+    }
+
+    /// Go on after [`Server::pause`].
+    pub fn resume(&mut self) -> Result<(), Trouble> {
+        self.node.resume()
+    }
+
+    /// Have RabbitMQ's own `rabbitmqctl` do something, which takes a second or two.
+    pub async fn control(&self, arguments: &[&str]) -> Result<(), Trouble> {
+        self.setup.control(arguments).await
+    }
+
     /// Remove what is in `folder`, stopping a server that was left running there.
     pub fn reset(folder: &Path) -> Result<(), Trouble> {
         clear(folder)
@@ -148,13 +163,34 @@ impl Setup {
         ];
         self.folder.write("rabbitmq.conf", &settings.join("\n"))?;
         self.folder.write("enabled_plugins", "[].")?;
+        let mut command = self.command(&self.programs.server)?;
+        command
+            // Else the script stays, with the server as a child.
+            .env("RUNNING_UNDER_SYSTEMD", "true")
+            .env("RABBITMQ_DIST_PORT", self.distribution_port.to_string())
+            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
+            .env("RABBITMQ_ENABLED_PLUGINS_FILE", folder.join("enabled_plugins"))
+            .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq.conf"))
+            // None of these is there, and none of the machine's is read instead.
+            .env("RABBITMQ_CONFIG_FILES", folder.join("conf.d/*.conf"))
+            .env("RABBITMQ_ADVANCED_CONFIG_FILE", folder.join("advanced.config"))
+            .env("RABBITMQ_MNESIA_BASE", folder.join("data"))
+            .env("RABBITMQ_LOG_BASE", folder.join("log"));
+        let process = Process::start(command, "RabbitMQ", folder.join("rabbitmq.log"))?;
+        process.note()?;
+        Ok(process)
+    }
+
+    /// One of RabbitMQ's programs, which finds this node and none of the machine's.
+    fn command(&self, program: &Path) -> Result<Command, Trouble> {
+        let folder = self.folder.path();
         let home = folder.join("home");
         fs::create_dir_all(&home).map_err(trouble(format!("{} cannot be made", home.display())))?;
         // `erl` is found where `epmd` is.
         let own = self.programs.epmd.parent().map(Path::to_owned);
         let path = env::var_os("PATH").unwrap_or_default();
         let path = env::join_paths(env::split_paths(&path).chain(own)).unwrap_or(path);
-        let mut command = Command::new(&self.programs.server);
+        let mut command = Command::new(program);
         command
             .current_dir(folder)
             // No setting of this machine's own server.
@@ -163,24 +199,23 @@ impl Setup {
             .env("LANG", "C.UTF-8")
             // Its cookie is made there. And by it a left-over is known: it is on the command line.
             .env("HOME", home)
-            // Else the script stays, with the server as a child.
-            .env("RUNNING_UNDER_SYSTEMD", "true")
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
             .env("ERL_EPMD_PORT", self.epmd_port.to_string())
             .env("RABBITMQ_NODENAME", self.node_name())
-            .env("RABBITMQ_DIST_PORT", self.distribution_port.to_string())
-            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
-            .env("RABBITMQ_ENABLED_PLUGINS_FILE", folder.join("enabled_plugins"))
-            .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq.conf"))
-            // None of these is there, and none of the machine's is read instead.
-            .env("RABBITMQ_CONFIG_FILES", folder.join("conf.d/*.conf"))
-            .env("RABBITMQ_ADVANCED_CONFIG_FILE", folder.join("advanced.config"))
-            .env("RABBITMQ_CONF_ENV_FILE", folder.join("rabbitmq-env.conf"))
-            .env("RABBITMQ_MNESIA_BASE", folder.join("data"))
-            .env("RABBITMQ_LOG_BASE", folder.join("log"));
-        let process = Process::start(command, "RabbitMQ", folder.join("rabbitmq.log"))?;
-        process.note()?;
-        Ok(process)
+            .env("RABBITMQ_CONF_ENV_FILE", folder.join("rabbitmq-env.conf"));
+        Ok(command)
+    }
+
+    async fn control(&self, arguments: &[&str]) -> Result<(), Trouble> {
+        let mut command = self.command(&self.programs.server.with_file_name("rabbitmqctl"))?;
+        command.args(arguments);
+        let output = tokio::process::Command::from(command).kill_on_drop(true).output().await;
+        let output = output.map_err(trouble("rabbitmqctl cannot be run"))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        Err(Trouble(format!("rabbitmqctl {} failed: {}", arguments.join(" "), said.trim())))
     }
 
     /// The node's name, always the same for one folder: data belong to a name.

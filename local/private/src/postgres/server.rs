@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use sqlx::{Connection, PgConnection};
@@ -91,6 +91,30 @@ impl Server {
                 self.halt(Signal::QUIT)?;
                 self.folder.remove()
             }
+        }
+    }
+
+    /// End at once, as in a crash: with full durability, nothing that was acknowledged is lost. Nobody answers on its port
+    /// until [`Server::restart`].
+    pub fn kill(&mut self) -> Result<(), Trouble> {
+        self.process.halt(&[])
+    }
+
+    /// Start again on the same port with the same data, after ending if it is running.
+    pub async fn restart(&mut self) -> Result<(), Trouble> {
+        self.kill()?;
+        let programs = Programs::find_or_install()?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            self.process = launch(&programs, self.folder.path(), self.port, self.durability, user()?)?;
+            if self.wait_until_ready().await? {
+                return Ok(());
+            }
+            // The processes of its connections end a moment after it, and hold its memory until then.
+            if Instant::now() > deadline {
+                return Err(Trouble(format!("PostgreSQL does not start again on port {}: see its log", self.port)));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 

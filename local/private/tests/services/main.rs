@@ -4,6 +4,7 @@
 
 mod aws;
 mod command;
+mod postgres;
 mod rabbitmq;
 mod redis;
 

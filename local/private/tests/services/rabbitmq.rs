@@ -93,3 +93,20 @@ async fn it_is_used_again_after_a_crash_and_nothing_is_left_once_stopped() {
     server.stop().unwrap();
     assert_gone(&path).await;
 }
+
+#[tokio::test]
+async fn paused_it_answers_nothing_until_it_is_resumed_and_it_can_be_controlled() {
+    let folder = Folder::new();
+    let mut server = Server::start(&folder.0.join("rabbitmq")).await.unwrap();
+    let mut connection = Connection::open(&server.url()).await.unwrap();
+
+    server.pause().unwrap();
+    let answer = tokio::time::timeout(std::time::Duration::from_millis(100), connection.declare()).await;
+    assert!(answer.is_err(), "it answers");
+    server.resume().unwrap();
+    connection.expect(QUEUE_DECLARE_OK).await;
+
+    server.control(&["delete_queue", "orders"]).await.unwrap();
+    let trouble = server.control(&["delete_queue", "orders"]).await.unwrap_err().to_string();
+    assert!(trouble.contains("delete_queue orders"), "{trouble}");
+}
