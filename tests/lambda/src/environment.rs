@@ -1,0 +1,128 @@
+//! An execution environment: one process of a function, with one event at a time.
+
+use std::fs::File;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Bytes;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Answer, Function, lock};
+
+/// A running process of a function.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    /// Whose it is.
+    pub(crate) function: &'static str,
+    /// The process.
+    pub(crate) pid: u32,
+    /// The process has ended.
+    pub(crate) ended: CancellationToken,
+    /// Ends it.
+    killed: CancellationToken,
+    /// The event that it has not asked for yet.
+    event: Mutex<Option<Bytes>>,
+    given: Notify,
+    /// Who waits for its answer.
+    under_way: Mutex<Option<oneshot::Sender<Answer>>>,
+}
+
+impl Environment {
+    /// Start a process that finds the Runtime API at this URL.
+    pub(crate) fn start(function: &Function, runtime_api: &str) -> std::io::Result<Arc<Self>> {
+        let output = || match &function.log {
+            Some(log) => Ok::<_, std::io::Error>(File::options().create(true).append(true).open(log)?.into()),
+            None => Ok(Stdio::null()),
+        };
+        let child = Command::new(&function.binary)
+            .env_clear()
+            // Kept, so that a run that measures coverage sees what the binary runs.
+            .envs(std::env::vars_os().filter(|(name, _)| name == "LLVM_PROFILE_FILE"))
+            .envs(function.variables.iter().map(|(name, value)| (name, value)))
+            .env("AWS_LAMBDA_RUNTIME_API", runtime_api)
+            .env("AWS_LAMBDA_FUNCTION_NAME", function.name)
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .stdin(Stdio::null())
+            .stdout(output()?)
+            .stderr(output()?)
+            // Ctrl-C on the terminal is for whoever started us.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        let this = Arc::new(Self {
+            function: function.name,
+            pid: child.id().unwrap_or_default(),
+            ended: CancellationToken::new(),
+            killed: CancellationToken::new(),
+            event: Mutex::default(),
+            given: Notify::new(),
+            under_way: Mutex::default(),
+        });
+        tokio::spawn(watch(child, this.killed.clone(), this.ended.clone()));
+        Ok(this)
+    }
+
+    /// Give it an event. Nothing else may be under way in it.
+    pub(crate) fn give(&self, event: Bytes, answer: oneshot::Sender<Answer>) {
+        *lock(&self.under_way) = Some(answer);
+        *lock(&self.event) = Some(event);
+        self.given.notify_one();
+    }
+
+    /// The next event. Until there is one, it stands still.
+    pub(crate) async fn next(&self) -> Bytes {
+        loop {
+            if let Some(event) = lock(&self.event).take() {
+                self.signal(Signal::CONT);
+                return event;
+            }
+            self.signal(Signal::STOP);
+            self.given.notified().await;
+        }
+    }
+
+    /// It has answered.
+    pub(crate) fn answer(&self, answer: Answer) {
+        if let Some(waiting) = lock(&self.under_way).take() {
+            // Nobody may be waiting any more.
+            let _ = waiting.send(answer);
+        }
+    }
+
+    /// Whether it has neither ended nor been killed.
+    pub(crate) fn lives(&self) -> bool {
+        !self.ended.is_cancelled() && !self.killed.is_cancelled()
+    }
+
+    /// End it at once.
+    pub(crate) fn kill(&self) {
+        self.killed.cancel();
+    }
+
+    /// Tell it to end.
+    pub(crate) fn terminate(&self) {
+        self.signal(Signal::TERM);
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if !self.ended.is_cancelled()
+            && let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw)
+        {
+            // Already gone is as good.
+            let _ = kill_process(pid, signal);
+        }
+    }
+}
+
+async fn watch(mut child: Child, killed: CancellationToken, ended: CancellationToken) {
+    if killed.run_until_cancelled(child.wait()).await.is_none() {
+        // Already gone is as good.
+        let _ = child.kill().await;
+    }
+    ended.cancel();
+}
