@@ -170,6 +170,13 @@ bench: ## measure speed and write docs/PERFORMANCE.md (QUICK=1: a minute, and on
 	@cargo build --quiet --release --package local --package bench
 	@$(TARGET)/release/bench
 
+.PHONY: faults
+faults: ## kill every part of the service under load, again and again, and write docs/RELIABILITY.md (QUICK=1: once, and only print)
+	@echo "Building release binaries. The first time, this takes some minutes." >&2
+	@cargo build --quiet --release --package faults --package local --package stream \
+		$(addprefix --package ,orders tables menus relay fanout)
+	@$(TARGET)/release/faults
+
 .PHONY: coverage
 coverage: $(WITH_SERVICES) $(CARGO_LLVM_COV) ## the share of lines that tests run, by crate, and target/coverage
 	@rustup component list --installed | grep --quiet '^llvm-tools' || rustup component add llvm-tools

@@ -1,0 +1,17 @@
+//! What the service withstands. Guests order and staff work while its parts are killed, paused, cut off and lied to; what
+//! was acknowledged is written down beside it. Afterwards the journal, the database, the outbox and every screen must tell
+//! the same.
+
+pub mod faults;
+pub mod gateway;
+pub mod guests;
+pub mod plan;
+pub mod proxy;
+pub mod report;
+pub mod run;
+pub mod screens;
+pub mod service;
+pub mod verdict;
+
+/// What went wrong, as a sentence.
+pub type Trouble = Box<dyn std::error::Error + Send + Sync>;
