@@ -5,11 +5,12 @@
 use lambda_runtime::{LambdaEvent, service_fn, spawn_graceful_shutdown_handler};
 use serde::Serialize;
 use serde_json::Value;
+use tower::ServiceExt;
 
 use crate::app::{self, App, Parts};
 use crate::auth::tokens::Tokens;
 use crate::config::Config;
-use crate::db::PoolSize;
+use crate::db::{self, PoolSize};
 use crate::events::bus::Bus;
 use crate::http::{Routes, layers};
 use crate::telemetry;
@@ -42,8 +43,21 @@ pub async fn serve_changing(routes: fn() -> Routes) -> Result<(), Error> {
 
 async fn run_http(routes: fn() -> Routes, parts: Parts) -> Result<(), Error> {
     let db = parts.db.clone();
-    spawn_graceful_shutdown_handler(async move || db.close().await).await;
-    lambda_http::run(layers::service(routes(), App::new(parts))).await
+    let closing = db.clone();
+    spawn_graceful_shutdown_handler(async move || closing.close().await).await;
+    let service = layers::service(routes(), App::new(parts));
+    lambda_http::run(lambda_http::service_fn(move |request: lambda_http::Request| {
+        let (service, db) = (service.clone(), db.clone());
+        async move {
+            let answer = service.oneshot(request).await?;
+            // What succeeds has committed. With its answer the environment may be frozen.
+            if !answer.status().is_success() {
+                db::at_rest(&db).await;
+            }
+            Ok::<_, Error>(answer)
+        }
+    }))
+    .await
 }
 
 /// The parts of a process that connects to PostgreSQL and Redis when they are first needed.

@@ -31,6 +31,13 @@ impl Handler {
     ///
     /// Nothing in the event counts but that it came from SQS: whatever a nudge says, the outbox knows better.
     pub async fn handle(&self, event: &Value) -> Result<Value> {
+        let answer = self.answer(event).await;
+        // The outbox's lock goes with its transaction. With the answer the environment may be frozen.
+        db::at_rest(&self.0.db).await;
+        answer
+    }
+
+    async fn answer(&self, event: &Value) -> Result<Value> {
         if event.get("Records").is_some() {
             let published = self.0.drain().await?;
             return Ok(json!({ "published": published }));

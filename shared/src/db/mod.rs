@@ -20,7 +20,7 @@ pub mod sessions;
 pub mod stores;
 pub mod tables;
 
-pub use pool::{CLOSING, PoolSize, close, connect, connect_options};
+pub use pool::{CLOSING, PoolSize, at_rest, close, connect, connect_options};
 use sqlx::PgPool;
 
 use crate::telemetry::queries::Named;

@@ -70,6 +70,19 @@ pub fn connect(options: PgConnectOptions, size: PoolSize) -> PgPool {
         .connect_lazy_with(options)
 }
 
+/// Wait until every connection that was in use is back, within [`CLOSING`].
+///
+/// A transaction that ends without a commit is rolled back when its connection is given back, which happens after whoever
+/// had it is done. A Lambda environment that is frozen before that holds the transaction's locks until it is thawed.
+pub async fn at_rest(db: &PgPool) {
+    let back = async {
+        while db.num_idle() < db.size() as usize {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let _ = tokio::time::timeout(CLOSING, back).await;
+}
+
 /// Close a pool at the end of its process, within [`CLOSING`].
 pub async fn close(db: &PgPool) {
     let _ = tokio::time::timeout(CLOSING, db.close()).await;

@@ -23,6 +23,8 @@ pub(crate) struct Environment {
     pub(crate) ended: CancellationToken,
     /// Ends it.
     killed: CancellationToken,
+    /// It was told to end.
+    retired: CancellationToken,
     /// The event that it has not asked for yet.
     event: Mutex<Option<Bytes>>,
     given: Notify,
@@ -58,6 +60,7 @@ impl Environment {
             pid: child.id().unwrap_or_default(),
             ended: CancellationToken::new(),
             killed: CancellationToken::new(),
+            retired: CancellationToken::new(),
             event: Mutex::default(),
             given: Notify::new(),
             under_way: Mutex::default(),
@@ -93,9 +96,9 @@ impl Environment {
         }
     }
 
-    /// Whether it has neither ended nor been killed.
+    /// Whether it may be given another event: it has not ended, and was not told to.
     pub(crate) fn lives(&self) -> bool {
-        !self.ended.is_cancelled() && !self.killed.is_cancelled()
+        ![&self.ended, &self.killed, &self.retired].iter().any(|end| end.is_cancelled())
     }
 
     /// End it at once.
@@ -105,6 +108,7 @@ impl Environment {
 
     /// Tell it to end.
     pub(crate) fn terminate(&self) {
+        self.retired.cancel();
         self.signal(Signal::TERM);
         self.signal(Signal::CONT);
     }

@@ -1,56 +1,45 @@
-//! The real binary under Lambda's Runtime API: an order comes in as API Gateway sends it.
+//! The real binary under Lambda: an order comes in as API Gateway sends it.
 
-use std::sync::{Arc, Mutex};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use lambda_emulator::{Function, Lambda};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, Semaphore};
 
-use crate::{count, given};
+use crate::{Given, count, given};
 
-/// The Runtime API: gives out one invocation, then makes the function wait, and takes what it answers.
-#[derive(Clone)]
-struct RuntimeApi {
-    invocation: Arc<Mutex<Option<Value>>>,
-    answers: mpsc::UnboundedSender<Value>,
-}
-
-async fn next(State(api): State<RuntimeApi>) -> impl IntoResponse {
-    let invocation = api.invocation.lock().unwrap().take();
-    let Some(invocation) = invocation else { std::future::pending().await };
-    let headers = [
-        ("lambda-runtime-aws-request-id", "request-1"),
-        ("lambda-runtime-deadline-ms", "4102444800000"),
-        ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:ap-northeast-2:1:function:orders"),
+/// The function, with all it needs but PostgreSQL where nobody listens: accepting an order needs nothing else.
+async fn function(given: &Given, database_url: String) -> Lambda {
+    let public_keys = serde_json::to_string(given.app.app.tokens.published()).unwrap();
+    let variables = [
+        ("APP_ENV", "production".to_owned()),
+        ("DATABASE_URL", database_url),
+        ("REDIS_URL", "redis://127.0.0.1:9".to_owned()),
+        ("NUDGE_QUEUE_URL", "http://127.0.0.1:9/1/nudges".to_owned()),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9".to_owned()),
+        ("AWS_REGION", "ap-northeast-2".to_owned()),
+        ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+        ("JWT_PUBLIC_KEYS", public_keys),
     ];
-    (headers, Json(invocation))
+    let orders = Function {
+        name: "orders",
+        binary: PathBuf::from(env!("CARGO_BIN_EXE_orders")),
+        variables: variables.map(|(name, value)| (name.to_owned(), value)).into(),
+        concurrency: 1,
+        timeout: Duration::from_secs(30),
+        log: None,
+    };
+    Lambda::start([orders]).await.unwrap()
 }
 
-async fn register() -> impl IntoResponse {
-    let function = json!({"functionName": "orders", "functionVersion": "1", "handler": "orders"});
-    ([("lambda-extension-identifier", "extension-1")], Json(function))
-}
-
-async fn answer(State(api): State<RuntimeApi>, Path(how): Path<String>, body: String) -> StatusCode {
-    let answer: Value = serde_json::from_str(&body).unwrap();
-    api.answers.send(json!({"how": how, "answer": answer})).unwrap();
-    StatusCode::ACCEPTED
-}
-
-#[tokio::test]
-async fn places_an_order_that_api_gateway_sends() {
-    let given = given().await;
-    let folder = std::env::temp_dir().join(format!("orders-{}", given.store.id));
-    std::fs::create_dir(&folder).unwrap();
-    let public_key = folder.join("public.pem");
-    std::fs::write(&public_key, &shared::testing::test_keys().public_pem).unwrap();
+/// A table's order of this body, as API Gateway sends it.
+fn placing(given: &Given, body: &Value) -> String {
     // The binary takes the time from the system, the test's token is of another day.
     let owner = shared::db::owners::Owner {
         role: shared::domain::account::Role::Table,
@@ -60,8 +49,7 @@ async fn places_an_order_that_api_gateway_sends() {
     let now = shared::clock::Clock::system().now();
     let claims = shared::auth::tokens::Claims::new(owner, 1, now, chrono::TimeDelta::hours(1));
     let token = given.app.app.tokens.sign(&claims).unwrap();
-    let body = json!({"items": [{"menu_id": given.stew, "quantity": 2}]}).to_string();
-    let invocation = json!({
+    let event = json!({
         "version": "2.0",
         "routeKey": "POST /api/customer/orders",
         "rawPath": "/api/customer/orders",
@@ -89,49 +77,25 @@ async fn places_an_order_that_api_gateway_sends() {
             "time": "12/Mar/2026:19:03:58 +0000",
             "timeEpoch": 1_773_342_238_000i64,
         },
-        "body": body,
+        "body": body.to_string(),
         "isBase64Encoded": false,
     });
-    let (answers, mut answered) = mpsc::unbounded_channel();
-    let api = RuntimeApi { invocation: Arc::new(Mutex::new(Some(invocation))), answers };
-    let router = Router::new()
-        // Registered so that Lambda tells the process before it ends; nothing is ever told here.
-        .route("/2020-01-01/extension/register", post(register))
-        .route("/2020-01-01/extension/event/next", get(async || std::future::pending::<()>().await))
-        .route("/2018-06-01/runtime/invocation/next", get(next))
-        .route("/2018-06-01/runtime/invocation/request-1/{how}", post(answer))
-        .with_state(api);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    event.to_string()
+}
 
-    let function = Command::new(env!("CARGO_BIN_EXE_orders"))
-        .env_clear()
-        .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
-        .env("AWS_LAMBDA_FUNCTION_NAME", "orders")
-        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
-        .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
-        .env("APP_ENV", "production")
-        .env("DATABASE_URL", given.app.database_url())
-        // Where nobody listens: accepting an order needs PostgreSQL and nothing else.
-        .env("REDIS_URL", "redis://127.0.0.1:9")
-        .env("NUDGE_QUEUE_URL", "http://127.0.0.1:9/1/nudges")
-        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-        .env("AWS_REGION", "ap-northeast-2")
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
-        .env("JWT_PUBLIC_KEY_PATH", &public_key)
-        .stdout(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let answer = tokio::time::timeout(Duration::from_secs(30), answered.recv()).await;
-    drop(function);
-    std::fs::remove_dir_all(&folder).unwrap();
-    let answer = answer.expect("the function does not answer").unwrap();
+async fn ask(lambda: &Lambda, event: String) -> Value {
+    let answer = tokio::time::timeout(Duration::from_secs(30), lambda.invoke("orders", event));
+    serde_json::from_slice(&answer.await.expect("the function does not answer").unwrap()).unwrap()
+}
 
-    assert_eq!(answer["how"], "response", "{answer}");
-    let answer = &answer["answer"];
+#[tokio::test]
+async fn places_an_order_that_api_gateway_sends() {
+    let given = given().await;
+    let lambda = function(&given, given.app.database_url()).await;
+    let body = json!({"items": [{"menu_id": given.stew, "quantity": 2}]});
+
+    let answer = ask(&lambda, placing(&given, &body)).await;
+
     assert_eq!(answer["statusCode"], 201, "{answer}");
     assert_eq!(answer["headers"]["content-type"], "application/json");
     assert!(answer["headers"]["x-request-id"].is_string());
@@ -139,6 +103,65 @@ async fn places_an_order_that_api_gateway_sends() {
     assert_eq!(order["total_price"], 18_000);
     assert_eq!(count(&given.app, "orders").await, 1);
     assert_eq!(count(&given.app, "outbox").await, 1);
+}
+
+/// A way to PostgreSQL that says when a transaction is about to be rolled back, and lets that happen only when it is told to.
+struct Rollbacks {
+    address: String,
+    asked: Arc<Notify>,
+    allowed: Arc<Semaphore>,
+}
+
+impl Rollbacks {
+    async fn to(server: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (asked, allowed) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
+        let (seen, waits) = (asked.clone(), allowed.clone());
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (mut from_client, mut to_client) = client.into_split();
+                let (mut from_server, mut to_server) = TcpStream::connect(&server).await.unwrap().into_split();
+                let (seen, waits) = (seen.clone(), waits.clone());
+                tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
+                tokio::spawn(async move {
+                    let mut buffer = [0; 16 * 1024];
+                    while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
+                        if buffer[..read].windows(8).any(|bytes| bytes == b"ROLLBACK") {
+                            seen.notify_one();
+                            waits.acquire().await.unwrap().forget();
+                        }
+                        to_server.write_all(&buffer[..read]).await.unwrap();
+                    }
+                });
+            }
+        });
+        Self { address, asked, allowed }
+    }
+}
+
+/// A process that is frozen with its answer must hold no locks.
+#[tokio::test]
+async fn an_order_is_refused_once_its_transaction_is_rolled_back() {
+    let given = given().await;
+    let url = given.app.database_url();
+    let (login, rest) = url.split_once('@').unwrap();
+    let (server, database) = rest.split_once('/').unwrap();
+    let rollbacks = Rollbacks::to(server.to_owned()).await;
+    let lambda = function(&given, format!("{login}@{}/{database}", rollbacks.address)).await;
+    let event = placing(&given, &json!({"items": [{"menu_id": 999_999, "quantity": 1}]}));
+
+    let mut answer = tokio::spawn(async move { ask(&lambda, event).await });
+
+    tokio::select! {
+        answer = &mut answer => panic!("it is refused with its transaction open: {answer:?}"),
+        () = rollbacks.asked.notified() => {}
+    }
+    // The answer of one that does not wait would come within a millisecond.
+    let early = tokio::time::timeout(Duration::from_millis(200), &mut answer).await;
+    assert!(early.is_err(), "it is refused with its transaction open: {early:?}");
+    rollbacks.allowed.add_permits(1);
+    assert_eq!(answer.await.unwrap()["statusCode"], 404);
 }
 
 #[tokio::test]
