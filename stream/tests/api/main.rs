@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails, panics")]
 
 mod closing;
+mod come_and_go;
 mod delivery;
 mod draining;
 mod events;

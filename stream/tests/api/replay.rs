@@ -1,14 +1,13 @@
 //! Coming back: what was missed, in order, and then what happens, without a gap.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::TimeDelta;
-use shared::domain::event::{Event, MenuChanged};
 use shared::events::feed::KEPT;
 use shared::testing::in_both_worlds;
 
-use crate::{EventReader, Frame, Given, given, ids, open, positions};
+use crate::come_and_go::come_and_go;
+use crate::{EventReader, Given, given, ids, open, positions};
 
 impl Given {
     /// Check that a board with this position is told to load again, once, and then goes on live.
@@ -233,42 +232,10 @@ async fn a_client_that_missed_nothing_goes_on_however_old_the_feed_is() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_repeated_between_replay_and_live() {
     const EVENTS: usize = 900;
-    let given = Arc::new(given().await);
-    let progress: Arc<[AtomicUsize; 3]> = Arc::default();
-    let appending = tokio::spawn({
-        let (given, progress) = (given.clone(), progress.clone());
-        async move {
-            for appended in 0..EVENTS {
-                // No further ahead than a reader may fall behind.
-                while progress.iter().any(|read| appended >= read.load(Ordering::Acquire) + 200) {
-                    tokio::task::yield_now().await;
-                }
-                assert!(given.append(Event::MenuChanged(MenuChanged::card())).await);
-                tokio::task::yield_now().await;
-            }
-        }
-    });
-    let read = |client: usize| {
-        let (given, progress) = (given.clone(), progress.clone());
-        async move {
-            let (mut seen, mut left_at) = (Vec::<Frame>::new(), "test-0".to_owned());
-            while seen.len() < EVENTS {
-                let mut board = given.board_again(&left_at).await;
-                assert_eq!(board.event().await.event(), Some("ready"));
-                // Stays for a while, another time shorter, another longer.
-                let stay = (1 + seen.len() * (7 + client) % 40).min(EVENTS - seen.len());
-                seen.extend(board.events(stay).await);
-                left_at = seen[seen.len() - 1].id().unwrap().to_owned();
-                progress[client].store(seen.len(), Ordering::Release);
-            }
-            seen
-        }
-    };
 
-    let clients = futures_util::future::join_all((0..3).map(|client| tokio::spawn(read(client)))).await;
+    let clients = come_and_go(&[Arc::new(given().await)], 3, EVENTS).await;
 
-    appending.await.unwrap();
     for seen in clients {
-        assert_eq!(ids(&seen.unwrap()), positions(0, EVENTS));
+        assert_eq!(ids(&seen), positions(0, EVENTS));
     }
 }

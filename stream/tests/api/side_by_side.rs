@@ -1,12 +1,12 @@
 //! Containers side by side, over one database and one Redis: to a client they are one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use stream::Streams;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Frame, Given, ids, past_ready, refused, routes};
+use crate::come_and_go::come_and_go;
+use crate::{Given, ids, past_ready, refused, routes};
 
 impl Given {
     /// Another container beside this one, for the same store.
@@ -79,44 +79,11 @@ async fn who_goes_from_one_to_the_other_misses_nothing_and_gets_nothing_twice() 
     const EVENTS: usize = 300;
     let one = Arc::new(Given::on_redis().await);
     let containers = [one.clone(), Arc::new(one.another())];
-    let progress: Arc<[AtomicUsize; 2]> = Arc::default();
-    let appending = tokio::spawn({
-        let (containers, progress) = (containers.clone(), progress.clone());
-        async move {
-            for appended in 0..EVENTS {
-                // No further ahead than a reader may fall behind.
-                while progress.iter().any(|read| appended >= read.load(Ordering::Acquire) + 200) {
-                    tokio::task::yield_now().await;
-                }
-                containers[appended % 2].append_cards(1).await;
-            }
-        }
-    });
-    let read = |client: usize| {
-        let (containers, progress) = (containers.clone(), progress.clone());
-        async move {
-            let (mut seen, mut left_at) = (Vec::<Frame>::new(), containers[0].at(0));
-            for visit in client.. {
-                if seen.len() == EVENTS {
-                    break;
-                }
-                let mut board = containers[visit % 2].board_again(&left_at).await;
-                assert_eq!(board.event().await.event(), Some("ready"));
-                // Stays for a while, another time shorter, another longer.
-                let stay = (1 + seen.len() * (7 + client) % 40).min(EVENTS - seen.len());
-                seen.extend(board.events(stay).await);
-                left_at = seen[seen.len() - 1].id().unwrap().to_owned();
-                progress[client].store(seen.len(), Ordering::Release);
-            }
-            seen
-        }
-    };
 
-    let clients = futures_util::future::join_all((0..2).map(|client| tokio::spawn(read(client)))).await;
+    let clients = come_and_go(&containers, 2, EVENTS).await;
 
-    appending.await.unwrap();
     let expected: Vec<_> = (1..=EVENTS).map(|sequence| one.at(sequence)).collect();
     for seen in clients {
-        assert_eq!(ids(&seen.unwrap()), expected);
+        assert_eq!(ids(&seen), expected);
     }
 }
