@@ -11,7 +11,9 @@ pub struct Plan {
     pub orders_a_second: f64,
     /// Screens that see to it that nothing is missing, besides two in each store that are held against the database.
     pub screens: usize,
-    /// How long nothing happens before each fault: what the requests meanwhile are held beside.
+    /// Screens more than that, half of them at each container, while one of the containers is killed.
+    pub crowd: usize,
+    /// How long nothing happens before a fault that lasts: what the requests meanwhile are held beside.
     pub calm: Duration,
     /// How long a fault lasts that lasts.
     pub lasts: Duration,
@@ -25,8 +27,9 @@ impl Plan {
     /// Everything, until 200 processes were killed and 20,000 orders placed.
     pub fn long() -> Self {
         Self {
-            orders_a_second: 30.0,
-            screens: 1_000,
+            orders_a_second: 20.0,
+            screens: 96,
+            crowd: 1_000,
             calm: Duration::from_secs(5),
             lasts: Duration::from_secs(5),
             faults: every(500),
@@ -37,7 +40,6 @@ impl Plan {
     /// Everything once, in some three minutes.
     pub fn quick() -> Self {
         Self {
-            screens: 100,
             calm: Duration::from_secs(2),
             lasts: Duration::from_secs(3),
             faults: every(100),
@@ -65,6 +67,7 @@ impl Plan {
         Self {
             orders_a_second: 10.0,
             screens: 20,
+            crowd: 100,
             calm: Duration::from_millis(200),
             lasts: Duration::from_secs(1),
             faults: relay_steps.into_iter().chain(others).collect(),

@@ -106,3 +106,46 @@ pub fn put_into(document: &str, results: &str) -> Result<String, Trouble> {
     let (head, tail) = parts.ok_or("docs/RELIABILITY.md lacks the marks around its results")?;
     Ok(format!("{head}{BEGIN}\n{}\n\n{END}{tail}", results.trim()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::faults::Outage;
+
+    fn withstood(fault: Fault, back: u64, calm: u64, meanwhile: u64) -> Withstood {
+        let began = Instant::now();
+        let mended = began + Duration::from_secs(5);
+        let outcomes = |took| vec![Outcome { at: began, took: Duration::from_millis(took), failure: None }];
+        Withstood {
+            fault,
+            outage: Outage { began, mending: mended, mended, unreadable: 0 },
+            back: Duration::from_secs(back),
+            calm: outcomes(calm),
+            meanwhile: outcomes(meanwhile),
+        }
+    }
+
+    #[test]
+    fn the_same_fault_again_is_one_row_that_tells_the_worst() {
+        let times = [withstood(Fault::RedisKilled, 1, 10, 11), withstood(Fault::RedisKilled, 11, 10, 12)];
+        let [kind] = kinds(&times).try_into().unwrap();
+        assert_eq!(row(&kind), "| Redis killed | 2 | 5.0 | 11.0 | 10.0 | ✗ | 10.0 | 12.0 | 1.20 | ✓ |\n");
+    }
+
+    #[test]
+    fn a_fault_that_does_not_last_has_no_ratio() {
+        let times = [withstood(Fault::RedisFlushed, 10, 10, 100)];
+        assert_eq!(row(&[&times[0]]), "| Redis flushed | 1 | 5.0 | 10.0 | 10.0 | ✓ | | | | |\n");
+    }
+
+    #[test]
+    fn only_the_results_of_a_document_are_replaced() {
+        let document = format!("how\n\n{BEGIN}old\n{END}limits\n");
+        assert_eq!(put_into(&document, "new\n").unwrap(), format!("how\n\n{BEGIN}\nnew\n\n{END}limits\n"));
+        assert!(put_into("nothing", "new").is_err());
+    }
+}

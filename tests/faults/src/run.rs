@@ -14,6 +14,7 @@ use shared::db::owners::Owner;
 use shared::domain::StoreId;
 use shared::domain::account::Role;
 use shared::domain::event::Envelope;
+use shared::events::feed::Position;
 use sqlx::{PgPool, Row};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -79,6 +80,8 @@ struct Run {
     /// Those held against the database: two in each store, one at each container first.
     recording: Vec<Arc<Screen>>,
     others: Vec<Arc<Screen>>,
+    /// Those that have been turned off again.
+    off: Vec<Arc<Screen>>,
     /// Events that some recording screen did not know of when it was asked last, and the last one it was asked about.
     unknown: Vec<Envelope>,
     asked: i64,
@@ -98,12 +101,15 @@ pub async fn run(plan: &Plan, binaries: &Path, logs: &Path, say: impl Fn(&str)) 
     let load = Load::new(service.lambda.clone(), stores(&service).await?);
     let stopped = CancellationToken::new();
     let watching = TaskTracker::new();
-    let (recording, others) = screens(&service, &load, plan.screens, &stopped, &watching).await?;
+    let turn_on = |number, records| on(&service, &load, number, records, &stopped, &watching);
+    let recording = all_on((0..2 * load.stores().len()).map(|number| turn_on(number, true)).collect()).await?;
+    let others = all_on((0..plan.screens).map(|number| turn_on(number, false)).collect()).await?;
     let mut run = Run {
         service,
         load,
         recording,
         others,
+        off: Vec::new(),
         unknown: Vec::new(),
         asked: 0,
         unreadable: 0,
@@ -139,8 +145,11 @@ impl Run {
     }
 
     async fn withstand(&mut self, fault: Fault, plan: &Plan, say: &impl Fn(&str)) -> Result<(), Trouble> {
+        let crowd = if fault == Fault::StreamKilled { Some(self.crowd(plan.crowd).await?) } else { None };
         let calm_from = Instant::now();
-        sleep(plan.calm).await;
+        if fault.lasts() {
+            sleep(plan.calm).await;
+        }
         let calm = self.load.outcomes(calm_from, Instant::now());
         let outage = fault
             .happen(&mut self.service, &self.load, plan.lasts)
@@ -148,6 +157,9 @@ impl Run {
             .map_err(|error| format!("{fault}: {error}"))?;
         self.unreadable += outage.unreadable;
         let back = self.back_to_normal().await?;
+        if let Some(crowd) = crowd {
+            self.leave(crowd).await;
+        }
         let meanwhile = self.load.outcomes(outage.began, outage.mending);
         if !fault.may_fail_orders() {
             let failed = self.load.outcomes(calm_from, Instant::now());
@@ -216,7 +228,7 @@ impl Run {
         }
         let (mut shown, mut streams, mut resyncs) = (0, 0, 0);
         let all = self.recording.iter().chain(&self.others);
-        for (counts, complaints) in all.clone().map(|screen| screen.report()) {
+        for (counts, complaints) in all.clone().chain(&self.off).map(|screen| screen.report()) {
             (shown, streams, resyncs) = (shown + counts.events, streams + counts.streams, resyncs + counts.resyncs);
             faults.note("complaints of a screen", complaints);
         }
@@ -229,9 +241,39 @@ impl Run {
             shown,
             streams,
             resyncs,
-            screens: all.count(),
+            screens: all.count() + self.off.len(),
             took: began.elapsed(),
         })
+    }
+
+    /// More screens, for a while.
+    async fn crowd(&self, number: usize) -> Result<Crowd, Trouble> {
+        let (leaving, watching) = (CancellationToken::new(), TaskTracker::new());
+        let turn_on = |number| on(&self.service, &self.load, number, false, &leaving, &watching);
+        let screens = all_on((0..number).map(turn_on).collect()).await?;
+        Ok(Crowd { screens, leaving, watching })
+    }
+
+    /// Wait until every screen of the crowd has come as far as the others were when it is told to leave, and turn it off.
+    async fn leave(&mut self, crowd: Crowd) {
+        let places = |screens: &[Arc<Screen>]| -> Vec<_> {
+            screens.iter().map(|screen| (screen.store_id, screen.place())).collect()
+        };
+        let far = places(&self.recording);
+        let waited = eventually("a screen of the crowd has come as far as the others", async || {
+            let crowd = places(&crowd.screens);
+            crowd.iter().all(|(store_id, place)| {
+                let others = far.iter().filter(|(other, _)| other == store_id);
+                others.clone().all(|(_, far)| as_far(place.as_ref(), far.as_ref()))
+            })
+        });
+        if let Err(error) = waited.await {
+            self.faults.0.push(error.to_string());
+        }
+        crowd.leaving.cancel();
+        crowd.watching.close();
+        crowd.watching.wait().await;
+        self.off.extend(crowd.screens);
     }
 
     /// Wait until every screen of a store stands at the same place of its feed.
@@ -251,28 +293,41 @@ impl Run {
     }
 }
 
-/// Turn the screens on: two recording ones in each store, and so many others, half of them at each container.
-async fn screens(
+/// Screens that are there for a while.
+struct Crowd {
+    screens: Vec<Arc<Screen>>,
+    leaving: CancellationToken,
+    watching: TaskTracker,
+}
+
+/// Whether one place in a feed is not before another. One of another life of the feed is not.
+fn as_far(place: Option<&Position>, other: Option<&Position>) -> bool {
+    match (place, other) {
+        (Some(place), Some(other)) => place.epoch != other.epoch || place.sequence >= other.sequence,
+        _ => false,
+    }
+}
+
+/// Turn a screen on. By its number two follow each other in each store, one at each container first.
+fn on(
     service: &Service,
     load: &Load,
-    others: usize,
+    number: usize,
+    records: bool,
     stopped: &CancellationToken,
     watching: &TaskTracker,
-) -> Result<(Vec<Arc<Screen>>, Vec<Arc<Screen>>), Trouble> {
-    let client = reqwest::Client::builder().pool_max_idle_per_host(0).build()?;
-    let stores = load.stores();
-    let on = |number: usize, records: bool| {
-        let store = &stores[number / 2 % stores.len()];
-        let screen = Screen::new(store.id, store.admin.clone(), records);
-        let (addresses, lambda) = (service.stream_addresses(), service.lambda.clone());
-        watching.spawn(screen.clone().watch(client.clone(), addresses, number, lambda, stopped.clone()));
-        screen
-    };
-    let recording: Vec<_> = (0..2 * stores.len()).map(|number| on(number, true)).collect();
-    let others: Vec<_> = (0..others).map(|number| on(number, false)).collect();
-    let all: Vec<_> = recording.iter().chain(&others).collect();
-    eventually("all screens are on", async || all.iter().all(|screen| screen.place().is_some())).await?;
-    Ok((recording, others))
+) -> Arc<Screen> {
+    let store = &load.stores()[number / 2 % load.stores().len()];
+    let screen = Screen::new(store.id, store.admin.clone(), records);
+    let (addresses, lambda) = (service.stream_addresses(), service.lambda.clone());
+    watching.spawn(screen.clone().watch(addresses, number, lambda, stopped.clone()));
+    screen
+}
+
+/// Wait until these screens are on.
+async fn all_on(screens: Vec<Arc<Screen>>) -> Result<Vec<Arc<Screen>>, Trouble> {
+    eventually("all screens are on", async || screens.iter().all(|screen| screen.place().is_some())).await?;
+    Ok(screens)
 }
 
 /// The demo stores, with tokens for everybody.

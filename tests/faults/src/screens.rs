@@ -89,12 +89,13 @@ impl Screen {
     /// Watch until stopped, at one of these addresses first and after an error at the next.
     pub async fn watch(
         self: Arc<Self>,
-        client: reqwest::Client,
         addresses: [SocketAddr; 2],
         first: usize,
         lambda: Lambda,
         stopped: CancellationToken,
     ) {
+        // A connection of its own each time, as another device's would be.
+        let client = reqwest::Client::new();
         for turn in first.. {
             // However it ends, it is opened again.
             let _ = stopped.run_until_cancelled(self.read(&client, addresses[turn % addresses.len()], &lambda)).await;
@@ -208,8 +209,8 @@ impl Screen {
     }
 
     /// The last position it was shown. `None` before its first stream.
-    pub fn place(&self) -> Option<String> {
-        lock(&self.state).at.as_ref().map(Position::to_string)
+    pub fn place(&self) -> Option<Position> {
+        lock(&self.state).at.clone()
     }
 }
 

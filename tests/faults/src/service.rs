@@ -14,6 +14,7 @@ use std::time::Duration;
 use lambda_emulator::{Function, Lambda};
 use private_services::postgres::Durability;
 use private_services::{Run, aws, free_port, postgres, rabbitmq, redis};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
@@ -67,6 +68,7 @@ impl Service {
     /// When a part does not come up: the message says which, and where its log is.
     pub async fn start(binaries: &Path, logs: &Path) -> Result<Self, Trouble> {
         std::fs::create_dir_all(logs)?;
+        allow_many_connections()?;
         let run = Run::begin(&logs.join("servers")).await?;
         let folders = (run.rabbitmq(), run.aws(), run.redis());
         let (rabbitmq, aws, redis) = tokio::try_join!(
@@ -310,6 +312,12 @@ fn command(binaries: &Path, program: &str, variables: &[(String, String)], logs:
     command.envs(variables.iter().map(|(name, value)| (name, value))).current_dir(logs);
     command.stdin(Stdio::null()).stdout(log()?).stderr(log()?).process_group(0).kill_on_drop(true);
     Ok(command)
+}
+
+/// Let this process, and those it starts, open as many files as it may: a crowd of screens is more than the usual 1,024.
+fn allow_many_connections() -> Result<(), Trouble> {
+    let limit = getrlimit(Resource::Nofile);
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?)
 }
 
 /// The host and port of a URL.
