@@ -198,7 +198,8 @@ impl Maker<'_> {
     async fn admin(&mut self, store_id: Option<Uuid>) -> Result<String, Trouble> {
         let store_id = store_id.map(StoreId);
         let role = if store_id.is_some() { AdminRole::StoreAdmin } else { AdminRole::SuperAdmin };
-        let new = NewAdmin { store_id, username: "bench", password_hash: &self.password_hash, role };
+        let username = store_id.map_or_else(|| "bench".to_owned(), |id| format!("bench-{}", id.0.simple()));
+        let new = NewAdmin { store_id, username: &username, password_hash: &self.password_hash, role };
         let id = admins::create(self.db, new, Clock::system().now()).await?;
         self.token(Owner { role: role.into(), id: id.get(), store_id })
     }
