@@ -108,7 +108,7 @@ fn settings(folder: &Path, port: u16, options: Options) -> String {
     let Options { connections, kept, kept_for, heartbeat } = options;
     let (kept_for, heartbeat) = (kept_for.as_secs(), heartbeat.as_secs());
     // Each connection is a file, and some are its own.
-    let files = connections + 64;
+    let files = connections + 1024;
     format!(
         r#"load_module {MODULE};
 daemon off;
@@ -178,7 +178,7 @@ mod tests {
         let options = Options { connections: 100, kept: 10, kept_for: 60 * second, heartbeat: 15 * second };
         let settings = settings(Path::new("/there"), 8123, options);
         assert!(
-            settings.contains("listen 127.0.0.1:8123 ") && settings.contains("worker_connections 164;"),
+            settings.contains("listen 127.0.0.1:8123 ") && settings.contains("worker_connections 1124;"),
             "{settings}"
         );
         let paths = settings.split_whitespace().filter(|word| word.starts_with('/') && *word != format!("{MODULE};"));

@@ -133,7 +133,8 @@ impl Side {
         };
         let requests: Vec<_> = boards.iter().map(request).collect();
         let mut readers = self.readers.take().map_or_else(Readers::new, Ok)?;
-        readers.open(self.address, &requests, begins)?;
+        let name = if matches!(self.server, Server::Nchan(_)) { "nchan" } else { "ours" };
+        readers.open(self.address, &requests, begins).map_err(|error| format!("opening streams of {name}: {error}"))?;
         self.readers = Some(readers);
         Ok(())
     }
@@ -174,7 +175,9 @@ impl Side {
         }
         let (readers, last) = receiving.await?;
         self.readers = Some(readers);
-        Ok(last?.saturating_duration_since(began))
+        let name = if matches!(self.server, Server::Nchan(_)) { "nchan" } else { "ours" };
+        let last = last.map_err(|error| format!("reading streams of {name}: {error}"))?;
+        Ok(last.saturating_duration_since(began))
     }
 
     fn stop(self) -> Result<(), Trouble> {
