@@ -40,24 +40,25 @@ pub(super) async fn measure(parts: &mut Parts, targets: &mut Vec<Target>) -> Res
     let event = Sample::read(&mut parts.db).await?.copy(shared::domain::StoreId(parts.data.board.id()))?;
     let mut steps = Floors::start(parts, serde_json::to_string(&event)?).await?;
     let mut way = Way::start(parts).await?;
-    let mut lows: Vec<_> = STEPS.iter().map(|_| histogram()).collect::<Result<_, _>>()?;
-    let mut high = histogram()?;
-    in_turns(rounds, 2, async |side| {
+    let results = in_turns(rounds, 2, async |side| {
         if side == 0 {
-            for took in way.round(parts, orders).await? {
-                high.saturating_record((took * 1e3) as u64);
-            }
-            return Ok(());
+            return Ok((way.round(parts, orders).await?, Vec::new()));
         }
+        let mut times = Vec::new();
         for _ in 0..floors {
-            let pause = Duration::from_millis(fastrand::u64(..PAUSE_MS));
-            for (low, took) in lows.iter_mut().zip(steps.once(pause).await?) {
-                low.saturating_record((took * 1e3) as u64);
-            }
+            times.push(steps.once(Duration::from_millis(fastrand::u64(..PAUSE_MS))).await?);
         }
-        Ok(())
+        Ok((Vec::new(), times))
     })
     .await?;
+    let mut lows: Vec<_> = STEPS.iter().map(|_| histogram()).collect::<Result<_, _>>()?;
+    let mut high = histogram()?;
+    for (ways, times) in results.iter().flatten() {
+        ways.iter().for_each(|took| high.saturating_record((took * 1e3) as u64));
+        for times in times {
+            lows.iter_mut().zip(times).for_each(|(low, took)| low.saturating_record((took * 1e3) as u64));
+        }
+    }
     steps.stop().await?;
     way.stop();
 
