@@ -165,9 +165,9 @@ deny: $(CARGO_DENY) ## licences, sources and duplicates of dependencies
 	@$(CARGO_DENY) --log-level error check bans licenses sources
 
 .PHONY: bench
-bench: ## measure speed and write docs/PERFORMANCE.md (QUICK=1: a minute, and only print)
+bench: ## measure speed and write docs/PERFORMANCE.md (QUICK=1: three minutes; ONLY=streams: a part; both only print)
 	@echo "Building release binaries. The first time, this takes some minutes." >&2
-	@cargo build --quiet --release --package local --package bench
+	@cargo build --quiet --release --package bench $(foreach package,local stream $(notdir $(wildcard functions/*)),--package $(package))
 	@$(TARGET)/release/bench
 
 .PHONY: faults

@@ -30,7 +30,7 @@ use metrics::gauge;
 use secrecy::{ExposeSecret, SecretString};
 use shared::clock::{self, Clock};
 use shared::events::feed::Feed;
-use shared::http::address::PeerAddress;
+use shared::http::address::Peer;
 use shared::http::layers::REQUEST_ID;
 use shared::http::{error, server};
 use shared::telemetry::metrics::{
@@ -230,7 +230,7 @@ async fn scrape(State(gateway): State<Arc<Gateway>>) -> impl IntoResponse {
 async fn forward(
     State(gateway): State<Arc<Gateway>>,
     endpoint: Option<MatchedPath>,
-    ConnectInfo(PeerAddress(viewer)): ConnectInfo<PeerAddress>,
+    ConnectInfo(Peer { address: viewer, .. }): ConnectInfo<Peer>,
     request: Request,
 ) -> Response {
     let begun = Instant::now();

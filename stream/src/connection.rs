@@ -1,20 +1,18 @@
 //! One stream, from `ready` to its end.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use futures_util::Stream;
-use futures_util::stream::unfold;
 use shared::auth::tokens::Claims;
 use shared::domain::TableId;
 use shared::domain::account::Role;
 use shared::events::feed::{Entry, Live, MOST_BEHIND, Position, Signal, for_guest};
 use shared::{App, Code, Result};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Registration, Streams};
@@ -25,14 +23,17 @@ pub const HEARTBEAT: Duration = Duration::from_secs(15);
 const RETRY_MS: u32 = 3_000;
 
 /// A stream that is open.
-struct Connection {
+pub(crate) struct Connection {
     /// What is to be sent before anything live: the opening, and what was missed.
     waiting: VecDeque<Bytes>,
     live: Live,
     /// The caller's table, if it is a guest.
     table_id: Option<TableId>,
-    heartbeat: Interval,
+    /// When the last frame was handed out.
+    sent_at: Instant,
     expires_at: Instant,
+    /// Ready when a heartbeat may be due, or the token has expired. Set anew only then, not with every event.
+    timer: Pin<Box<Sleep>>,
     closed: CancellationToken,
     streams: Streams,
     ended: bool,
@@ -45,12 +46,12 @@ struct Connection {
 ///
 /// `ready` carries the position that the stream goes on from. When something is replayed that is where the client left, so
 /// that a connection cut off right here loses nothing.
-pub(crate) async fn frames(
+pub(crate) async fn open(
     app: &App,
     streams: Streams,
     claims: Arc<Claims>,
     left_at: Option<String>,
-) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + use<>> {
+) -> Result<Connection> {
     let now = app.clock.now();
     let store_id = claims.store_id.ok_or(Code::InvalidToken)?;
     let table_id = if claims.role == Role::Table { claims.table_id } else { None };
@@ -77,24 +78,21 @@ pub(crate) async fn frames(
             waiting.push_back(resync(&subscription.position));
         }
     }
-    let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
-    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let connection = Connection {
+    let now = Instant::now();
+    let expires_at = now + life;
+    Ok(Connection {
         waiting,
         live: subscription.live,
         table_id,
-        heartbeat,
-        expires_at: Instant::now() + life,
+        sent_at: now,
+        expires_at,
+        timer: Box::pin(sleep_until(expires_at.min(now + HEARTBEAT))),
         closed,
         streams,
         ended: false,
         too_slow: false,
         registration,
-    };
-    Ok(unfold(connection, |mut connection| async move {
-        let frame = connection.next().await?;
-        Some((Ok(frame), connection))
-    }))
+    })
 }
 
 fn opening(position: &str) -> Bytes {
@@ -107,8 +105,13 @@ fn resync(position: &Position) -> Bytes {
 }
 
 impl Connection {
+    /// The next frame that waited when the stream was opened.
+    pub(crate) fn next_waiting(&mut self) -> Option<Bytes> {
+        if self.closed.is_cancelled() { None } else { self.waiting.pop_front() }
+    }
+
     /// The next frame, or `None` at the end of the stream.
-    async fn next(&mut self) -> Option<Bytes> {
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
         if self.ended {
             return None;
         }
@@ -122,18 +125,19 @@ impl Connection {
             tokio::select! {
                 biased;
                 () = self.closed.cancelled() => return self.close(),
-                () = sleep_until(self.expires_at) => {
-                    self.ended = true;
-                    return Some(Bytes::from_static(b"event: token_expired\ndata: {}\n\n"));
+                () = &mut self.timer => {
+                    if let Some(frame) = self.due() {
+                        return Some(frame);
+                    }
                 }
                 received = self.live.next() => match received {
                     Ok(Signal::Event(entry)) if self.may_see(&entry) => {
-                        self.heartbeat.reset();
+                        self.sent_at = Instant::now();
                         return Some(entry.frame.clone());
                     }
                     Ok(Signal::Event(_)) => {}
                     Ok(Signal::Resync(position)) => {
-                        self.heartbeat.reset();
+                        self.sent_at = Instant::now();
                         return Some(resync(&position));
                     }
                     Err(RecvError::Lagged(_)) => {
@@ -143,9 +147,23 @@ impl Connection {
                     }
                     Err(RecvError::Closed) => return None,
                 },
-                _ = self.heartbeat.tick() => return Some(Bytes::from_static(b": keep-alive\n\n")),
             }
         }
+    }
+
+    /// What is due when the timer is ready, if anything is.
+    fn due(&mut self) -> Option<Bytes> {
+        let now = Instant::now();
+        if now >= self.expires_at {
+            self.ended = true;
+            return Some(Bytes::from_static(b"event: token_expired\ndata: {}\n\n"));
+        }
+        let silent = now >= self.sent_at + HEARTBEAT;
+        if silent {
+            self.sent_at = now;
+        }
+        self.timer.as_mut().reset(self.expires_at.min(self.sent_at + HEARTBEAT));
+        silent.then(|| Bytes::from_static(b": keep-alive\n\n"))
     }
 
     /// The end of a stream that was closed. What it has not sent is replayed when its client comes back.

@@ -51,7 +51,7 @@ impl Streams {
         }
     }
 
-    async fn all_gone(&self) {
+    pub(crate) async fn all_gone(&self) {
         loop {
             // Told also of what happens between here and the wait.
             let emptied = self.0.emptied.notified();

@@ -1,5 +1,6 @@
 //! Server-sent events: the staff's board and the tables' tablets, live.
 
+mod body;
 mod connection;
 pub mod container;
 mod drain;
@@ -93,10 +94,19 @@ impl Streams {
     pub async fn serve(self, app: App, listener: TcpListener, service: Router, patience: Duration) -> io::Result<()> {
         let stopped = self.0.stopped.clone();
         let keeping_up = tokio::spawn(app.metrics.clone().keep_up(stopped.clone()));
-        let rechecking = tokio::spawn(self.recheck_regularly(app));
-        let served = server::serve(listener, service, stopped.clone(), patience).await;
-        // Also when serving failed: nothing may outlive it.
-        stopped.cancel();
+        let rechecking = tokio::spawn(self.clone().recheck_regularly(app));
+        let serving = async {
+            let served = server::serve(listener, service, stopped.clone(), patience).await;
+            // Also when serving failed: nothing may outlive it.
+            stopped.cancel();
+            served
+        };
+        // Streams go on past the server: their last frames have to get through, too.
+        let ending = async {
+            stopped.cancelled().await;
+            tokio::time::timeout(patience, self.all_gone()).await.is_ok()
+        };
+        let (served, _) = tokio::join!(serving, ending);
         keeping_up.await?;
         rechecking.await?;
         served

@@ -1,25 +1,27 @@
 //! `GET /api/{customer,admin}/orders/stream`.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderName};
+use axum::extract::{ConnectInfo, FromRequestParts, State};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use axum::response::{IntoResponse, Response};
 use garde::Validate;
 use serde::Deserialize;
 use shared::auth::callers::check_header;
 use shared::auth::tokens::Claims;
 use shared::domain::account::Role;
+use shared::http::address::Peer;
+use shared::http::connection::Connection;
 use shared::http::request::Params;
 use shared::{App, Code, Result};
 use tracing::{Span, field};
 use utoipa::IntoParams;
 
-use crate::Streams;
-use crate::connection;
+use crate::{Streams, body, connection};
 
 /// What a browser's `EventSource`, which cannot send headers, says instead.
 #[derive(Deserialize, Validate, IntoParams)]
@@ -55,12 +57,13 @@ pub(crate) struct OpenStream {
 pub(crate) async fn for_guest(
     State(app): State<App>,
     Extension(streams): Extension<Streams>,
+    Client(client): Client,
     headers: HeaderMap,
     Params(params): Params<OpenStream>,
 ) -> Result<Response> {
     streams.check_open()?;
     let claims = caller(&app, &headers, params.ticket, Role::Table).await?;
-    open(&app, streams, claims, left_at(&headers, params.last_event_id)).await
+    open(&app, streams, client, claims, left_at(&headers, params.last_event_id)).await
 }
 
 /// All of the store's events, live: the staff's board.
@@ -82,12 +85,13 @@ pub(crate) async fn for_guest(
 pub(crate) async fn for_store_admin(
     State(app): State<App>,
     Extension(streams): Extension<Streams>,
+    Client(client): Client,
     headers: HeaderMap,
     Params(params): Params<OpenStream>,
 ) -> Result<Response> {
     streams.check_open()?;
     let claims = caller(&app, &headers, params.ticket, Role::StoreAdmin).await?;
-    open(&app, streams, claims, left_at(&headers, params.last_event_id)).await
+    open(&app, streams, client, claims, left_at(&headers, params.last_event_id)).await
 }
 
 /// Who opens the stream, by ticket or header. The owner is checked anew: a stream lasts.
@@ -120,12 +124,38 @@ fn left_at(headers: &HeaderMap, parameter: Option<String>) -> Option<String> {
     header.or(parameter)
 }
 
-async fn open(app: &App, streams: Streams, claims: Arc<Claims>, left_at: Option<String>) -> Result<Response> {
-    let frames = connection::frames(app, streams, claims, left_at).await?;
+/// The caller's connection, if the stream may take it over: not where there is none, as in tests, nor from a client that does
+/// not know chunks.
+pub(crate) struct Client(Option<Connection>);
+
+impl<S: Sync> FromRequestParts<S> for Client {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> std::result::Result<Self, Infallible> {
+        let takes_chunks = parts.version == Version::HTTP_11 && parts.method == Method::GET;
+        let peer = parts.extensions.get::<ConnectInfo<Peer>>().filter(|_| takes_chunks);
+        Ok(Self(peer.and_then(|ConnectInfo(peer)| peer.connection.clone())))
+    }
+}
+
+async fn open(
+    app: &App,
+    streams: Streams,
+    client: Option<Connection>,
+    claims: Arc<Claims>,
+    left_at: Option<String>,
+) -> Result<Response> {
+    let stream = connection::open(app, streams, claims, left_at).await?;
     let headers = [
         (CONTENT_TYPE, "text/event-stream; charset=utf-8"),
         (CACHE_CONTROL, "no-cache"),
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    Ok((headers, Body::from_stream(frames)).into_response())
+    let taken_over = client.is_some();
+    let mut response = (headers, body::body(stream, client)).into_response();
+    if taken_over {
+        // The connection ends with the stream.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }

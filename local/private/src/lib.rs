@@ -4,6 +4,7 @@
 
 pub mod aws;
 mod folder;
+pub mod nginx;
 pub mod packages;
 pub mod postgres;
 mod process;

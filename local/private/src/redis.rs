@@ -57,6 +57,11 @@ impl Server {
         format!("redis://:{}@127.0.0.1:{}", self.password, self.port)
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Stop, and remove the folder.
     pub fn stop(mut self) -> Result<(), Trouble> {
         self.kill()?;

@@ -14,6 +14,7 @@ use secrecy::ExposeSecret;
 use crate::app::App;
 use crate::config::Config;
 use crate::error::Error;
+use crate::http::connection::Connection;
 use crate::http::server::Sockets;
 
 /// The client's address, if it is known.
@@ -33,12 +34,17 @@ impl FromRequestParts<App> for ClientAddress {
 }
 
 /// The other end of a connection, which [`server`](super::server) notes on every request.
-#[derive(Clone, Copy, Debug)]
-pub struct PeerAddress(pub SocketAddr);
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// The connection, where there is one.
+    pub connection: Option<Connection>,
+}
 
-impl Connected<IncomingStream<'_, Sockets>> for PeerAddress {
+impl Connected<IncomingStream<'_, Sockets>> for Peer {
     fn connect_info(stream: IncomingStream<'_, Sockets>) -> Self {
-        Self(*stream.remote_addr())
+        Self { address: *stream.remote_addr(), connection: Some(stream.io().get_ref().connection()) }
     }
 }
 
@@ -65,8 +71,8 @@ fn viewer_address(headers: &HeaderMap, config: &Config) -> Option<IpAddr> {
 }
 
 fn peer_address(extensions: &Extensions) -> Option<IpAddr> {
-    if let Some(ConnectInfo(PeerAddress(peer))) = extensions.get() {
-        return Some(peer.ip());
+    if let Some(ConnectInfo(Peer { address, .. })) = extensions.get() {
+        return Some(address.ip());
     }
     match extensions.get::<RequestContext>()? {
         RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_deref()?.parse().ok(),
@@ -83,7 +89,7 @@ mod tests {
     fn address(headers: &[(&'static str, &str)]) -> Option<IpAddr> {
         let config = Config::read(&HashMap::from([("ORIGIN_SECRET".to_owned(), "s3cret".to_owned())])).unwrap();
         let mut extensions = Extensions::new();
-        extensions.insert(ConnectInfo(PeerAddress(SocketAddr::from(([127, 0, 0, 1], 9)))));
+        extensions.insert(ConnectInfo(Peer { address: SocketAddr::from(([127, 0, 0, 1], 9)), connection: None }));
         let headers = headers.iter().map(|&(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
         client_address(&headers, &extensions, &config)
     }

@@ -1,6 +1,7 @@
 //! HTTP: how requests are read, answers and errors written, and what wraps every route.
 
 pub mod address;
+pub mod connection;
 pub mod error;
 pub mod layers;
 pub mod live;

@@ -12,7 +12,7 @@ use tower::ServiceExt;
 
 use super::TestApp;
 use super::contract::Described;
-use crate::http::address::PeerAddress;
+use crate::http::address::Peer;
 
 /// A request being written.
 #[must_use]
@@ -127,7 +127,7 @@ impl<'a> TestRequest<'a> {
         let method = self.method.clone();
         let mut request = Request::builder().method(self.method).uri(self.path).body(self.body).unwrap();
         *request.headers_mut() = self.headers;
-        request.extensions_mut().insert(ConnectInfo(PeerAddress(self.peer)));
+        request.extensions_mut().insert(ConnectInfo(Peer { address: self.peer, connection: None }));
         let response = self.app.router().oneshot(request).await.unwrap();
         let described = response.extensions().get::<MatchedPath>().and_then(|path| {
             self.app.contract.check_head(&method, path.as_str(), response.status(), response.headers())

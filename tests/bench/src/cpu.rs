@@ -38,7 +38,7 @@ impl Add for Cpu {
 /// Where the clocks stood when a measurement began.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    server: (u32, Threads, Duration),
+    server: Process,
     postgres: (u32, Duration),
     client: Duration,
 }
@@ -46,31 +46,59 @@ pub(crate) struct Meter {
 /// A process's threads and their CPU times.
 type Threads = HashMap<u32, Duration>;
 
+/// Where the clocks of one process stood when a measurement began.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pid: u32,
+    threads: Threads,
+    ticks: Duration,
+}
+
+impl Process {
+    /// Begin to measure a process, without its children.
+    pub(crate) fn start(pid: u32) -> Result<Self, Trouble> {
+        Ok(Self { pid, threads: threads(pid), ticks: ticks(pid)?.own })
+    }
+
+    /// What it has spent since.
+    pub(crate) fn stop(&self) -> Result<Duration, Trouble> {
+        let by_threads =
+            |(thread, now): (u32, Duration)| now - self.threads.get(&thread).copied().unwrap_or_default().min(now);
+        let exact: Duration = threads(self.pid).into_iter().map(by_threads).sum();
+        // Threads that have ended since are in the coarser figure alone, which may be a tick too much.
+        let coarse = (ticks(self.pid)?.own - self.ticks).saturating_sub(TICK);
+        Ok(exact.max(coarse))
+    }
+}
+
 impl Meter {
     /// Begin to measure a server, with the first process of PostgreSQL.
     pub(crate) fn start(server: u32, postgres: u32) -> Result<Self, Trouble> {
-        Ok(Self {
-            server: (server, threads(server), ticks(server)?.own),
-            postgres: (postgres, family(postgres)?),
-            client: client()?,
-        })
+        Ok(Self { server: Process::start(server)?, postgres: (postgres, family(postgres)?), client: client()? })
     }
 
     /// What was spent since.
     pub(crate) fn stop(&self) -> Result<Cpu, Trouble> {
-        let (server, before, ticks_before) = &self.server;
-        let by_threads =
-            |(thread, now): (u32, Duration)| now - before.get(&thread).copied().unwrap_or_default().min(now);
-        let exact: Duration = threads(*server).into_iter().map(by_threads).sum();
-        // Threads that have ended since are in the coarser figure alone, which may be a tick too much.
-        let coarse = (ticks(*server)?.own - *ticks_before).saturating_sub(TICK);
         let (postgres, family_before) = self.postgres;
         Ok(Cpu {
-            server: exact.max(coarse),
+            server: self.server.stop()?,
             postgres: family(postgres)?.saturating_sub(family_before),
             client: client()?.saturating_sub(self.client),
         })
     }
+}
+
+/// CPU time of this program and of everything it has started, to a hundredth of a second for each process.
+pub(crate) fn ours() -> Result<Duration, Trouble> {
+    let parents: Vec<(u32, u32)> = pids()?.filter_map(|pid| Some((pid, parent(pid)?))).collect();
+    let mut family = vec![std::process::id()];
+    let mut next = 0;
+    while let Some(&parent) = family.get(next) {
+        family.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| pid));
+        next += 1;
+    }
+    // One may just have ended: it then counts as reaped.
+    Ok(family.into_iter().filter_map(|pid| ticks(pid).ok()).map(|ticks| ticks.own + ticks.reaped).sum())
 }
 
 /// CPU time that the machine has spent on anything, by all cores together.
@@ -132,14 +160,17 @@ fn ticks(pid: u32) -> Result<Ticks, Trouble> {
 }
 
 /// The processes whose parent this is.
-fn children(parent: u32) -> Result<Vec<u32>, Trouble> {
-    let parent = parent.to_string();
-    let is_child = |pid: &u32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat_fields(&stat).get(1) == Some(&parent.as_str())
-    };
-    let pids = fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    Ok(pids.filter(is_child).collect())
+pub(crate) fn children(of: u32) -> Result<Vec<u32>, Trouble> {
+    Ok(pids()?.filter(|pid| parent(*pid) == Some(of)).collect())
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    stat_fields(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?).get(1)?.parse().ok()
+}
+
+/// The processes of this machine.
+fn pids() -> Result<impl Iterator<Item = u32>, Trouble> {
+    Ok(fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()))
 }
 
 /// The fields of `/proc/<pid>/stat` from the third, the state, on. The second, the name, may hold anything.
@@ -149,10 +180,19 @@ fn stat_fields(stat: &str) -> Vec<&str> {
 
 /// Memory that a process holds, in MiB.
 pub(crate) fn resident_mib(pid: u32) -> Result<f64, Trouble> {
+    memory_mib(pid, "VmRSS:")
+}
+
+/// The most memory that a process has held, in MiB.
+pub(crate) fn peak_mib(pid: u32) -> Result<f64, Trouble> {
+    memory_mib(pid, "VmHWM:")
+}
+
+fn memory_mib(pid: u32, field: &str) -> Result<f64, Trouble> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("/proc/<pid>/status lacks VmRSS")?;
-    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kib / 1024.0)
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
+    let kib = line.ok_or_else(|| format!("/proc/<pid>/status lacks {field}"))?;
+    Ok(kib.trim().trim_end_matches("kB").trim().parse::<f64>()? / 1024.0)
 }
 
 #[cfg(test)]
@@ -198,6 +238,7 @@ mod tests {
         while family(alone).unwrap() < Duration::from_millis(30) {
             std::thread::yield_now();
         }
+        assert!(ours().unwrap() >= Duration::from_millis(20));
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(ticks(me).unwrap().reaped > before);
@@ -213,7 +254,9 @@ mod tests {
 
     #[test]
     fn memory_is_seen() {
-        assert!((1.0..10_000.0).contains(&resident_mib(std::process::id()).unwrap()));
+        let me = std::process::id();
+        let (now, most) = (resident_mib(me).unwrap(), peak_mib(me).unwrap());
+        assert!((1.0..10_000.0).contains(&now) && most >= 1.0, "{now} {most}");
     }
 
     #[test]

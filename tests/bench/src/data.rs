@@ -72,9 +72,20 @@ pub(crate) struct Data {
     pub(crate) board: Store,
     /// A token of that staff.
     pub(crate) staff: String,
+    /// A token of whoever keeps the stores.
+    pub(crate) super_admin: String,
 }
 
-/// The id of the store with this number, 1 to 9.
+/// A store with nothing but staff who look at its board.
+#[derive(Clone, Debug)]
+pub(crate) struct Board {
+    /// The store.
+    pub(crate) store_id: StoreId,
+    /// A token of its staff.
+    pub(crate) staff: String,
+}
+
+/// The id of the store with this number, which its last digits show up to 9.
 pub(crate) fn store_id(number: u32) -> Uuid {
     Uuid::from_u128(0x4000_8000_0000_0000_0000 + u128::from(number))
 }
@@ -126,9 +137,26 @@ pub(crate) async fn add(db: &mut PgConnection, config: &Config) -> Result<Data, 
         stores.push(maker.store(number, TABLES, menus).await?);
     }
     let board = maker.store(STORES + 1, BOARD_TABLES, 24).await?;
-    let staff = maker.admin(board.id()).await?;
+    let staff = maker.admin(Some(board.id())).await?;
+    let super_admin = maker.admin(None).await?;
     transaction.commit().await?;
-    Ok(Data { stores, board, staff })
+    Ok(Data { stores, board, staff, super_admin })
+}
+
+/// Add so many stores with nothing but staff.
+pub(crate) async fn add_boards(db: &mut PgConnection, config: &Config, count: u32) -> Result<Vec<Board>, Trouble> {
+    let tokens = Tokens::from_config(config, true)?;
+    let password_hash = Passwords::new(passwords::COST).hash(PASSWORD.to_owned()).await?;
+    let mut transaction = db.begin().await?;
+    let mut maker = Maker { db: &mut transaction, config, tokens, password_hash };
+    let mut boards = Vec::new();
+    for number in 0..count {
+        // After those that guests sit in.
+        let id = maker.store(STORES + 2 + number, 0, 0).await?.id();
+        boards.push(Board { store_id: StoreId(id), staff: maker.admin(Some(id)).await? });
+    }
+    transaction.commit().await?;
+    Ok(boards)
 }
 
 struct Maker<'a> {
@@ -166,10 +194,12 @@ impl Maker<'_> {
         Ok(store)
     }
 
-    async fn admin(&mut self, store_id: Uuid) -> Result<String, Trouble> {
-        let store_id = Some(StoreId(store_id));
-        let role = AdminRole::StoreAdmin;
-        let new = NewAdmin { store_id, username: "bench", password_hash: &self.password_hash, role };
+    /// An account of a store's staff, or of whoever keeps the stores: its token.
+    async fn admin(&mut self, store_id: Option<Uuid>) -> Result<String, Trouble> {
+        let store_id = store_id.map(StoreId);
+        let role = if store_id.is_some() { AdminRole::StoreAdmin } else { AdminRole::SuperAdmin };
+        let username = store_id.map_or_else(|| "bench".to_owned(), |id| format!("bench-{}", id.0.simple()));
+        let new = NewAdmin { store_id, username: &username, password_hash: &self.password_hash, role };
         let id = admins::create(self.db, new, Clock::system().now()).await?;
         self.token(Owner { role: role.into(), id: id.get(), store_id })
     }

@@ -23,6 +23,11 @@ const HEAD_START: Duration = Duration::from_millis(50);
 /// Set when the run is to end early.
 pub(crate) static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
+/// An error once the run is to end early.
+pub(crate) fn unless_interrupted() -> Result<(), Trouble> {
+    if INTERRUPTED.load(Ordering::Relaxed) { Err("interrupted".into()) } else { Ok(()) }
+}
+
 /// What to do.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
@@ -121,9 +126,7 @@ pub(crate) fn drive(
         let mut request = Vec::new();
         sleep_until(begin);
         loop {
-            if INTERRUPTED.load(Ordering::Relaxed) {
-                return Err("interrupted".into());
-            }
+            unless_interrupted()?;
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= plan.requests || begin.elapsed() >= plan.time {
                 return Ok(outcome);

@@ -1,22 +1,25 @@
-//! `bench`: measures the service beside two floors, prints what it found, and writes it to `docs/PERFORMANCE.md`.
+//! `bench`: measures the service and its parts beside what each would cost at the least, prints what it found, and writes it to `docs/PERFORMANCE.md`.
 //!
-//! Nothing here passes or fails: a missed target is said and the program ends well. `QUICK=1` measures for less than a
-//! minute and writes nothing.
+//! Nothing here passes or fails: a missed target is said and the program ends well. `QUICK=1` measures for less than
+//! three minutes, `ONLY=streams` one part alone; both write nothing.
 
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "this is a program for a terminal")]
 
 mod cpu;
 mod data;
+mod effort;
 mod floors;
 mod http;
 mod load;
 mod machine;
 mod pgbench;
+mod production;
 mod recording;
 mod report;
 mod requests;
 mod run;
 mod service;
+mod turns;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -24,8 +27,9 @@ use std::sync::atomic::Ordering;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::effort::Effort;
 use crate::load::INTERRUPTED;
-use crate::run::Effort;
+use crate::production::Part;
 
 /// What went wrong, as a sentence.
 type Trouble = Box<dyn std::error::Error + Send + Sync>;
@@ -48,14 +52,16 @@ async fn main() -> ExitCode {
 
 async fn bench() -> Result<(), Trouble> {
     notice_signals()?;
-    let quick = std::env::var("QUICK").is_ok_and(|value| !value.is_empty());
+    let given = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let quick = given("QUICK").is_some();
+    let only = given("ONLY").map(|name| Part::from_name(&name)).transpose()?;
     let effort = if quick { Effort::QUICK } else { Effort::FULL };
     let command = if quick { "make bench QUICK=1" } else { "make bench" };
-    let (results, missed) = run::run(effort, command).await?;
+    let (results, missed) = run::run(effort, only, command).await?;
     println!("\n{results}");
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/PERFORMANCE.md");
-    if quick {
-        eprintln!("A quick run: its figures are rough, and docs/PERFORMANCE.md stays as it is.");
+    if quick || only.is_some() {
+        eprintln!("Not a whole run: docs/PERFORMANCE.md stays as it is.");
     } else {
         std::fs::write(&document, report::put_into(&std::fs::read_to_string(&document)?, &results)?)?;
         eprintln!("Wrote the results to docs/PERFORMANCE.md.");

@@ -34,7 +34,8 @@ impl Spread {
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { median, least, most } = self;
-        write!(f, "{median:.0} ({least:.0}–{most:.0})")
+        let digits = f.precision().unwrap_or(0);
+        write!(f, "{median:.digits$} ({least:.digits$}–{most:.digits$})")
     }
 }
 
@@ -122,6 +123,7 @@ mod tests {
         assert_eq!(Spread::of([4.0, 1.0, 2.0, 9.0]), Spread { median: 3.0, least: 1.0, most: 9.0 });
         assert_eq!(Spread::of([]).median, 0.0);
         assert_eq!(Spread::of([1.0, 2.4, 9.0]).to_string(), "2 (1–9)");
+        assert_eq!(format!("{:.1}", Spread::of([1.0, 2.4, 9.0])), "2.4 (1.0–9.0)");
     }
 
     #[test]

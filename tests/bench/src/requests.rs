@@ -47,6 +47,13 @@ pub(crate) fn order_at(
     random: &mut fastrand::Rng,
     request: &mut Vec<u8>,
 ) {
+    let body = order_body(store, items, random);
+    let headers = format!("authorization: Bearer {}\r\nidempotency-key: {key}\r\n", table.token);
+    post("/api/customer/orders", &headers, &body, request);
+}
+
+/// The body of an order.
+pub(crate) fn order_body(store: &Store, items: usize, random: &mut fastrand::Rng) -> String {
     let items: Vec<_> = store
         .draw_menus(random, items)
         .enumerate()
@@ -55,9 +62,7 @@ pub(crate) fn order_at(
             format!(r#"{{"menu_id":{menu_id},"quantity":{}{note}}}"#, position + 1)
         })
         .collect();
-    let body = format!(r#"{{"items":[{}]}}"#, items.join(","));
-    let headers = format!("authorization: Bearer {}\r\nidempotency-key: {key}\r\n", table.token);
-    post("/api/customer/orders", &headers, &body, request);
+    format!(r#"{{"items":[{}]}}"#, items.join(","))
 }
 
 /// A new idempotency key: a number of 19 digits.

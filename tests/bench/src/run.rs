@@ -11,10 +11,12 @@ use sqlx::{Connection, PgConnection};
 use crate::Trouble;
 use crate::cpu::{self, Cpu, Meter, resident_mib};
 use crate::data::{self, Data};
+use crate::effort::Effort;
 use crate::floors;
 use crate::http;
 use crate::load::{Outcome, Plan, connect, drive};
 use crate::machine;
+use crate::production::{self, Part, Parts};
 use crate::report::{self, Target};
 use crate::requests;
 use crate::service::Service;
@@ -36,37 +38,6 @@ const BOARD_ORDERS: u64 = 3;
 const MOST_OTHERS: f64 = 5.0;
 /// Most memory of the one process, in MiB.
 const MOST_MEMORY: f64 = 60.0;
-
-/// How much is measured.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Effort {
-    /// Rounds of orders for each side.
-    pub(crate) order_rounds: usize,
-    /// Rounds of menu lists for each side: many and short, because the price of a request that wakes an idle machine
-    /// changes from one second to the next.
-    pub(crate) menu_rounds: usize,
-    /// Requests at once in the comparison with `pgbench`.
-    pub(crate) clients: &'static [usize],
-    /// How much shorter everything is.
-    scale: f64,
-}
-
-impl Effort {
-    /// What the results in `docs/PERFORMANCE.md` come from: about five minutes.
-    pub(crate) const FULL: Self = Self { order_rounds: 5, menu_rounds: 15, clients: &[8, 16], scale: 1.0 };
-    /// Less than a minute.
-    pub(crate) const QUICK: Self = Self { order_rounds: 3, menu_rounds: 5, clients: &[8], scale: 0.25 };
-
-    /// The time of a round of orders, in whole seconds because `pgbench` knows no others.
-    pub(crate) fn order_round(&self) -> Duration {
-        Duration::from_secs(self.seconds(6.0).as_secs_f64().ceil() as u64)
-    }
-
-    /// A time of a full run, for this one.
-    pub(crate) fn seconds(&self, full: f64) -> Duration {
-        Duration::from_secs_f64(full * self.scale)
-    }
-}
 
 /// Everything a measurement needs.
 pub(crate) struct Bench {
@@ -110,12 +81,13 @@ impl Measured {
     }
 }
 
-/// Measure everything. Gives the results as Markdown, and how many targets were missed.
-pub(crate) async fn run(effort: Effort, command: &str) -> Result<(String, usize), Trouble> {
+/// Measure everything, or one part of it alone. Gives the results as Markdown, and how many targets were missed.
+pub(crate) async fn run(effort: Effort, only: Option<Part>, command: &str) -> Result<(String, usize), Trouble> {
     let folder = folder()?;
     let postgres = folder.join("postgres");
     say("Starting PostgreSQL, durable, and the service.");
     Server::reset(&postgres).await?;
+    production::reset(&folder)?;
     let server = Server::start(&postgres, Durability::Full).await?;
     let (service, config) = Service::start(&folder, &server.url())?;
     // What it needs for its start is given back by then.
@@ -131,36 +103,31 @@ pub(crate) async fn run(effort: Effort, command: &str) -> Result<(String, usize)
     // Or the plans that PostgreSQL keeps for a connection would be those for empty tables.
     sqlx::query("vacuum analyze").execute(&mut bench.db).await?;
 
-    let (begun, machine, ours) = (Instant::now(), cpu::machine()?, bench.meter(&bench.service)?);
-    let loads = loads(&bench, &mut targets)?;
-    let loaded_mib = resident_mib(bench.service.pid())?;
-    let menu_list = floors::menu_list(&bench, &mut targets)?;
-    let placing = floors::placing(&mut bench, &mut targets).await?;
-
-    let (machine, ours) = (cpu::machine()?.saturating_sub(machine), ours.stop()?);
-    let others = machine.saturating_sub(ours.server + ours.postgres + ours.client);
-    let all = begun.elapsed() * u32::try_from(thread::available_parallelism()?.get())?;
-    let others = 100.0 * others.as_secs_f64() / all.as_secs_f64();
-    targets.push(Target::at_most("CPU taken by other programs meanwhile", MOST_OTHERS, "%", others));
-    targets.push(Target::at_most("memory after the start, with demo data", MOST_MEMORY, "MiB", idle_mib));
-    targets.push(Target::at_most("memory after the loads", MOST_MEMORY, "MiB", loaded_mib));
-    let missed = targets.iter().filter(|target| !target.met).count();
-    let results = [
-        machine::describe(&version, command),
-        "### Targets\n".to_owned(),
-        report::targets(&targets),
-        "### Loads\n".to_owned(),
-        loads,
-        "### The menu list beside a bare handler\n".to_owned(),
-        menu_list,
-        "### Placing orders beside `pgbench`\n".to_owned(),
-        placing,
-    ];
-    let Bench { service, server, db, .. } = bench;
+    let (begun, machine_before, ours_before) = (Instant::now(), cpu::machine()?, cpu::ours()?);
+    let mut sections = Vec::new();
+    if only.is_none() {
+        sections.push(("Loads", loads(&bench, &mut targets)?));
+        let loaded_mib = resident_mib(bench.service.pid())?;
+        sections.push(("The menu list beside a bare handler", floors::menu_list(&bench, &mut targets)?));
+        sections.push(("Placing orders beside `pgbench`", floors::placing(&mut bench, &mut targets).await?));
+        targets.push(Target::at_most("memory after the start, with demo data", MOST_MEMORY, "MiB", idle_mib));
+        targets.push(Target::at_most("memory after the loads", MOST_MEMORY, "MiB", loaded_mib));
+    }
+    let Bench { folder, service, server, db, data, .. } = bench;
     drop(service);
     db.close().await?;
-    server.stop()?;
-    Server::reset(&postgres).await?;
+    let mut parts = Parts::start(effort, folder, server, data, &config).await?;
+    sections.extend(production::measure(&mut parts, only, &mut targets).await?);
+    parts.stop().await?;
+
+    // What has ended by now counts, too: it was waited for.
+    let [machine, ours] = [cpu::machine()?.saturating_sub(machine_before), cpu::ours()?.saturating_sub(ours_before)];
+    let all = begun.elapsed() * u32::try_from(thread::available_parallelism()?.get())?;
+    let others = 100.0 * machine.saturating_sub(ours).as_secs_f64() / all.as_secs_f64();
+    targets.push(Target::at_most("CPU taken by other programs meanwhile", MOST_OTHERS, "%", others));
+    let missed = targets.iter().filter(|target| !target.met).count();
+    let mut results = vec![machine::describe(&version, command), "### Targets\n".to_owned(), report::targets(&targets)];
+    results.extend(sections.into_iter().flat_map(|(heading, text)| [format!("### {heading}\n"), text]));
     Ok((results.join("\n"), missed))
 }
 

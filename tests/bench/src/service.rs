@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -66,6 +66,21 @@ impl Service {
         Ok(Self { process, address })
     }
 
+    /// Start a program that listens at this address.
+    pub(crate) fn start_at(mut command: Command, address: SocketAddr) -> Result<Self, Trouble> {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let mut process = command.spawn().map_err(|error| format!("{name} cannot be run: {error}"))?;
+        match wait_for(&mut process, || TcpStream::connect(address).ok())? {
+            Some(_) => Ok(Self { process, address }),
+            None => Err(format!("{name} does not start: see its log in target/bench").into()),
+        }
+    }
+
+    /// A process that listens nowhere.
+    pub(crate) fn without_address(process: Child) -> Self {
+        Self { process, address: ([0, 0, 0, 0], 0).into() }
+    }
+
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()
@@ -95,7 +110,7 @@ impl Drop for Service {
 }
 
 /// A program that was built together with this one.
-fn sibling(name: &str) -> Result<PathBuf, Trouble> {
+pub(crate) fn sibling(name: &str) -> Result<PathBuf, Trouble> {
     let path = std::env::current_exe()?.with_file_name(name);
     if path.exists() { Ok(path) } else { Err(format!("{} is missing: use `make bench`", path.display()).into()) }
 }

@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use rustix::process::{Pid, Signal, kill_process};
@@ -19,6 +20,10 @@ pub(crate) struct Environment {
     pub(crate) function: &'static str,
     /// The process.
     pub(crate) pid: u32,
+    /// When it was started.
+    began: Instant,
+    /// How long it took until it asked for its first event.
+    init: OnceLock<Duration>,
     /// The process has ended.
     pub(crate) ended: CancellationToken,
     /// Ends it.
@@ -35,6 +40,7 @@ pub(crate) struct Environment {
 impl Environment {
     /// Start a process that finds the Runtime API at this URL.
     pub(crate) fn start(function: &Function, runtime_api: &str) -> std::io::Result<Arc<Self>> {
+        let began = Instant::now();
         let output = || match &function.log {
             Some(log) => Ok::<_, std::io::Error>(File::options().create(true).append(true).open(log)?.into()),
             None => Ok(Stdio::null()),
@@ -58,6 +64,8 @@ impl Environment {
         let this = Arc::new(Self {
             function: function.name,
             pid: child.id().unwrap_or_default(),
+            began,
+            init: OnceLock::new(),
             ended: CancellationToken::new(),
             killed: CancellationToken::new(),
             retired: CancellationToken::new(),
@@ -78,6 +86,7 @@ impl Environment {
 
     /// The next event. Until there is one, it stands still.
     pub(crate) async fn next(&self) -> Bytes {
+        self.init.get_or_init(|| self.began.elapsed());
         loop {
             if let Some(event) = lock(&self.event).take() {
                 self.signal(Signal::CONT);
@@ -86,6 +95,11 @@ impl Environment {
             self.signal(Signal::STOP);
             self.given.notified().await;
         }
+    }
+
+    /// How long it took until it asked for its first event; zero if it has not.
+    pub(crate) fn init(&self) -> Duration {
+        self.init.get().copied().unwrap_or_default()
     }
 
     /// It has answered.

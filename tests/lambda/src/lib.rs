@@ -76,6 +76,8 @@ pub type Answer = Result<Bytes, Failure>;
 /// An environment as it was when it gave its first answer.
 #[derive(Clone, Copy, Debug)]
 pub struct ColdStart {
+    /// From the start of the process until it asked for its first event.
+    pub init: Duration,
     /// From the start of the process to its first answer.
     pub elapsed: Duration,
     /// The process.
@@ -199,7 +201,8 @@ impl Inner {
         tokio::select! {
             answer = answered => {
                 if is_new {
-                    lock(&pool.first_answers).push(ColdStart { elapsed: began.elapsed(), pid: environment.pid });
+                    let (init, elapsed) = (environment.init(), began.elapsed());
+                    lock(&pool.first_answers).push(ColdStart { init, elapsed, pid: environment.pid });
                 }
                 lock(&pool.idle).push(environment);
                 answer.unwrap_or(Err(Failure::Ended))
