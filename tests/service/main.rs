@@ -17,6 +17,7 @@ mod plans;
 mod queries;
 mod routes;
 mod routing;
+mod wall;
 
 use shared::App;
 use shared::events::feed::Feed;
