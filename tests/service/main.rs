@@ -7,6 +7,7 @@ mod cors;
 mod documentation;
 mod documents;
 mod errors;
+mod injection;
 mod input;
 mod journeys;
 mod limits;
