@@ -18,6 +18,7 @@ mod plans;
 mod queries;
 mod routes;
 mod routing;
+mod seeded;
 mod wall;
 
 use shared::App;
