@@ -33,6 +33,8 @@ pub(crate) struct Kind {
     store: String,
     /// The member that has the name.
     field: &'static str,
+    /// What names of this kind begin with: no two admins may have the same.
+    prefix: &'static str,
 }
 
 impl Kind {
@@ -51,12 +53,12 @@ impl Kind {
 
     /// The name of an account that exists: another one after a few guesses. As long as that of one that does not.
     pub(crate) fn known(&self, number: usize) -> String {
-        format!("known-{:06}", number / GUESSES)
+        format!("{}-k{:06}", self.prefix, number / GUESSES)
     }
 
     /// A name that nobody has.
     pub(crate) fn unknown(&self, number: usize) -> String {
-        format!("nobody{:06}", number)
+        format!("{}-u{number:06}", self.prefix)
     }
 }
 
@@ -86,21 +88,35 @@ pub(crate) async fn add(db: &mut PgConnection, config: &Config, logins: usize) -
     }
     let store = format!(r#""store_id":"{}","#, id.0);
     let kinds = [
-        Kind { name: "table", path: "/api/customer/auth/login", store: store.clone(), field: "table_number" },
-        Kind { name: "store admin", path: "/api/admin/auth/login", store, field: "username" },
-        Kind { name: "super admin", path: "/api/superadmin/auth/login", store: String::new(), field: "username" },
+        Kind {
+            name: "table",
+            path: "/api/customer/auth/login",
+            store: store.clone(),
+            field: "table_number",
+            prefix: "table",
+        },
+        Kind { name: "store admin", path: "/api/admin/auth/login", store, field: "username", prefix: "staff" },
+        Kind {
+            name: "super admin",
+            path: "/api/superadmin/auth/login",
+            store: String::new(),
+            field: "username",
+            prefix: "super",
+        },
     ];
     let mut menu_lists = Vec::new();
     for number in 0..TABLETS.max(logins.div_ceil(GUESSES)) {
-        let name = kinds[0].known(number * GUESSES);
-        let table = tables::create(&mut tx, id, &name, &password_hash, now).await?.id.get();
+        let [tablet, staff, super_admin] = kinds.each_ref().map(|kind| kind.known(number * GUESSES));
+        let table = tables::create(&mut tx, id, &tablet, &password_hash, now).await?.id.get();
         let owner = Owner { role: Role::Table, id: table, store_id: Some(id) };
         let token = tokens.sign(&Claims::new(owner, 1, now, config.table_token_life))?;
         menu_lists.push(format!(
             "GET /api/customer/menus HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\n\r\n"
         ));
-        for (store_id, role) in [(Some(id), AdminRole::StoreAdmin), (None, AdminRole::SuperAdmin)] {
-            let new = NewAdmin { store_id, username: &name, password_hash: &password_hash, role };
+        for (store_id, role, username) in
+            [(Some(id), AdminRole::StoreAdmin, &staff), (None, AdminRole::SuperAdmin, &super_admin)]
+        {
+            let new = NewAdmin { store_id, username, password_hash: &password_hash, role };
             admins::create(&mut tx, new, now).await?;
         }
     }
