@@ -177,6 +177,16 @@ faults: ## kill every part of the service under load, again and again, and write
 		$(addprefix --package ,orders tables menus relay fanout)
 	@$(TARGET)/release/faults
 
+.PHONY: security
+security: ## measure what an attacker could, and write docs/SECURITY.md (QUICK=1: a minute, and only print)
+	@echo "Building release binaries. The first time, this takes some minutes." >&2
+	@cargo build --quiet --release --package local --package security
+	@$(TARGET)/release/security
+
+.PHONY: seeded
+seeded: $(WITH_SERVICES) ## take one guarantee out at a time, and see the tests fail (ONLY="outbox limit")
+	@$(WITH_SERVICES) --only postgres,redis,rabbitmq tests/seeded/run.sh
+
 .PHONY: coverage
 coverage: $(WITH_SERVICES) $(CARGO_LLVM_COV) ## the share of lines that tests run, by crate, and target/coverage
 	@rustup component list --installed | grep --quiet '^llvm-tools' || rustup component add llvm-tools

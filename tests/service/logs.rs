@@ -12,7 +12,7 @@ use crate::service;
 
 /// What has been logged.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -26,12 +26,13 @@ impl Write for Lines {
 
 impl Lines {
     /// Writes what is logged from `level` up as it is written in production.
-    fn subscriber(&self, level: tracing::Level) -> impl tracing::Subscriber + Send + Sync + 'static {
+    pub(crate) fn subscriber(&self, level: tracing::Level) -> impl tracing::Subscriber + Send + Sync + 'static {
         let writer = self.clone();
         tracing_subscriber::registry().with(logs::filter(level)).with(JsonLines::new(move || writer.clone()))
     }
 
-    fn text(&self) -> String {
+    /// All of it so far.
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }

@@ -7,6 +7,7 @@ mod cors;
 mod documentation;
 mod documents;
 mod errors;
+mod injection;
 mod input;
 mod journeys;
 mod limits;
@@ -17,6 +18,8 @@ mod plans;
 mod queries;
 mod routes;
 mod routing;
+mod seeded;
+mod wall;
 
 use shared::App;
 use shared::events::feed::Feed;

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::{fmt, fs};
 
 use serde::Serialize;
+use serde_json::ser::Formatter;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber};
@@ -155,8 +156,31 @@ impl Fields {
     fn add(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
         // Neither memory nor these values refuse to be written.
         let _ = write!(self.others, ",\"{name}\":");
-        let _ = serde_json::to_writer(&mut self.others, value);
+        let _ = value.serialize(&mut serde_json::Serializer::with_formatter(&mut self.others, Harmless));
     }
+}
+
+/// JSON escapes ASCII's control characters. This escapes the others, too, which a client may send in a path: a terminal that
+/// shows the log would obey them, and some readers take them for the end of a line.
+struct Harmless;
+
+impl Formatter for Harmless {
+    fn write_string_fragment<W: Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        if fragment.bytes().all(|byte| byte < 0x7f) {
+            return writer.write_all(fragment.as_bytes());
+        }
+        let mut rest = fragment;
+        while let Some((at, sign)) = rest.char_indices().find(|&(_, sign)| is_harmful(sign)) {
+            write!(writer, "{}\\u{:04x}", &rest[..at], u32::from(sign))?;
+            rest = &rest[at + sign.len_utf8()..];
+        }
+        writer.write_all(rest.as_bytes())
+    }
+}
+
+/// Whether it is a control character, a line's or paragraph's end, or changes the direction of text.
+fn is_harmful(sign: char) -> bool {
+    sign.is_control() || matches!(sign, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl Visit for Fields {
@@ -196,6 +220,19 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped_and_says_the_same() {
+        let text = "가\u{1b}[31m\u{7f}\u{9b}나\u{85}\u{2028}\u{202e}\u{2066}\n\"다\"";
+        let mut fields = Fields::default();
+
+        fields.add("path", text);
+
+        let written = String::from_utf8(fields.others).unwrap();
+        assert_eq!(written, r#","path":"가\u001b[31m\u007f\u009b나\u0085\u2028\u202e\u2066\n\"다\"""#);
+        let read: serde_json::Value = serde_json::from_str(&format!("{{{}}}", &written[1..])).unwrap();
+        assert_eq!(read["path"], text);
+    }
 
     /// A folder that goes with the test.
     struct Folder(PathBuf);

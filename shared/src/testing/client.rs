@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, MatchedPath};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use axum::response::Response;
 use serde_json::Value;
 use tower::ServiceExt;
@@ -83,7 +83,13 @@ impl<'a> TestRequest<'a> {
 
     /// With a header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.insert(axum::http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+        self.headers.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+        self
+    }
+
+    /// With a header of any bytes that HTTP allows.
+    pub fn raw_header(mut self, name: &HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
         self
     }
 

@@ -1,6 +1,8 @@
 //! Which tokens are good: shown at `/me`, and below HTTP where a test needs the private key itself.
 
 use std::fs;
+use std::io::ErrorKind;
+use std::net::TcpListener;
 use std::path::Path;
 
 use chrono::TimeDelta;
@@ -205,6 +207,10 @@ async fn a_token_of_another_key_is_refused_whatever_it_says_of_its_key() {
         json!({"alg": "RS256", "kid": given.kid(), "jku": "https://example.com/jwks.json"}),
         json!({"alg": "RS256", "kid": keys.kid(), "jku": "https://example.com/jwks.json"}),
         json!({"alg": "RS256", "kid": keys.kid(), "x5u": "https://example.com/key.pem"}),
+        json!({"alg": "RS256", "kid": given.kid(), "x5u": "https://example.com/key.pem"}),
+        json!({"alg": "RS256", "kid": given.kid(), "x5c": [keys.public_pem]}),
+        json!({"alg": "RS256", "kid": "../../../../dev/null"}),
+        json!({"alg": "RS256", "kid": "x' or '1'='1"}),
     ] {
         given.refuse(&forge(&header, &claims, &keys.signing(), Algorithm::RS256)).await;
     }
@@ -392,19 +398,29 @@ fn a_good_signature_under_another_algorithm_or_no_known_kid_is_refused() {
     }
 }
 
-/// Nothing is fetched: a key is one of ours or none.
+/// A key is one of ours or none, and nobody is asked for another.
 #[test]
-fn where_a_header_says_the_key_lies_is_ignored() {
+fn where_a_header_says_the_key_lies_is_ignored_and_nothing_is_fetched() {
     let (keys, other) = (Keys::new(), Keys::new());
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let url = format!("http://{}/key", elsewhere.local_addr().unwrap());
     let claims = serde_json::to_value(some_claims()).unwrap();
     let jwk = serde_json::to_value(&other.published().keys[0]).unwrap();
-    let header = json!({"alg": "RS256", "kid": keys.kid(), "jku": "https://192.0.2.1/jwks.json", "jwk": jwk});
+    for (name, value) in [("jku", json!(url)), ("x5u", json!(url)), ("jwk", jwk), ("x5c", json!([other.public_pem]))] {
+        let mut header = json!({"alg": "RS256", "kid": keys.kid()});
+        header[name] = value;
+        let own = forge(&header, &claims, &keys.signing(), Algorithm::RS256);
+        let foreign = forge(&header, &claims, &other.signing(), Algorithm::RS256);
+        header["kid"] = json!(other.kid());
+        let unknown = forge(&header, &claims, &other.signing(), Algorithm::RS256);
 
-    let own = forge(&header, &claims, &keys.signing(), Algorithm::RS256);
-    let foreign = forge(&header, &claims, &other.signing(), Algorithm::RS256);
-
-    assert_eq!(keys.tokens().check(&own, noon()), Ok(some_claims().into()));
-    assert_eq!(keys.tokens().check(&foreign, noon()), Err(Code::InvalidToken));
+        assert_eq!(keys.tokens().check(&own, noon()), Ok(some_claims().into()), "{name}");
+        assert_eq!(keys.tokens().check(&foreign, noon()), Err(Code::InvalidToken), "{name}");
+        assert_eq!(keys.tokens().check(&unknown, noon()), Err(Code::InvalidToken), "{name}");
+    }
+    let asked = elsewhere.accept().map(drop).map_err(|error| error.kind());
+    assert_eq!(asked, Err(ErrorKind::WouldBlock), "somebody has asked there for a key");
 }
 
 #[test]

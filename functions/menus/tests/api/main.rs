@@ -9,6 +9,7 @@ mod customer;
 mod display_order;
 mod events;
 mod images;
+mod limits;
 mod menus;
 
 use axum::http::Method;
@@ -34,7 +35,11 @@ struct Given {
 }
 
 async fn given() -> Given {
-    let options = Options::default().set("IMAGE_BASE_URL", "https://pictures.example");
+    given_with(Options::default()).await
+}
+
+async fn given_with(options: Options) -> Given {
+    let options = options.set("IMAGE_BASE_URL", "https://pictures.example");
     let app = TestApp::start_with(options, |_, _| ::menus::router().merge(orders::router())).await;
     let store = app.store().await;
     let table = app.table(&store, "1").await;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails, panics")]
 
+mod confirm;
 mod drain;
 mod schedule;
 
@@ -48,12 +49,23 @@ fn schedule() -> Value {
     json!({"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {}})
 }
 
+/// Record that a menu is gone: an event of the least effort.
+async fn record_in(app: &TestApp, store: &TestStore, menu_id: i64) {
+    let mut connection = app.db().acquire().await.unwrap();
+    let event = Event::MenuChanged(MenuChanged::deleted(MenuId::new(menu_id).unwrap()));
+    shared::db::outbox::record(&mut connection, store.id, event, app.clock.now()).await.unwrap();
+}
+
+/// Events that wait to be published.
+async fn waiting_in(app: &TestApp) -> i64 {
+    let sql = "select count(*) from outbox where published_at is null";
+    sqlx::query_scalar(sql).fetch_one(app.db()).await.unwrap()
+}
+
 impl Given {
-    /// Record that a menu is gone: an event of the least effort.
+    /// Record that a menu is gone.
     async fn record(&self, menu_id: i64) {
-        let mut connection = self.app.db().acquire().await.unwrap();
-        let event = Event::MenuChanged(MenuChanged::deleted(MenuId::new(menu_id).unwrap()));
-        shared::db::outbox::record(&mut connection, self.store.id, event, self.app.clock.now()).await.unwrap();
+        record_in(&self.app, &self.store, menu_id).await;
     }
 
     /// Let the relay declare everything and keep its connection.
@@ -65,8 +77,7 @@ impl Given {
 
     /// Events that wait to be published.
     async fn waiting(&self) -> i64 {
-        let sql = "select count(*) from outbox where published_at is null";
-        sqlx::query_scalar(sql).fetch_one(self.app.db()).await.unwrap()
+        waiting_in(&self.app).await
     }
 
     /// The menus that the events in their queue tell of, in order. The queue is empty afterwards.
