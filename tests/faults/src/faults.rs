@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::Trouble;
 use crate::guests::Load;
-use crate::proxy::Moment;
+use crate::proxy::{Moment, Proxy};
 use crate::service::{Service, eventually};
 
 /// How long a trap may take to spring. The event source mappings may be pausing after a failure, 5 s at most, and a nudge
@@ -203,9 +203,15 @@ impl Fault {
             Self::BindingRemoved => remove_binding(service).await?,
             Self::RelayKilled(step) => {
                 let (_, server, moment) = RELAY_STEPS[step];
-                kill_at(service, "relay", server == Server::Postgres, moment).await?;
+                let proxy = match server {
+                    Server::Postgres => &service.relay_postgres,
+                    Server::RabbitMq => &service.relay_rabbitmq,
+                };
+                kill_at(service, "relay", proxy, moment).await?;
             }
-            Self::FanoutKilled(step) => kill_at(service, "fanout", false, FANOUT_STEPS[step].1).await?,
+            Self::FanoutKilled(step) => {
+                kill_at(service, "fanout", &service.fanout_redis, FANOUT_STEPS[step].1).await?;
+            }
             Self::EventsTripledAndShuffled => triple_and_shuffle(service, lasts).await?,
             Self::UnreadableMessages => unreadable = publish_unreadable(service).await?,
             Self::RedisKilled => {
@@ -266,14 +272,9 @@ impl Fault {
     }
 }
 
-/// Kill a function at a moment of its conversation with a server. The one that runs is killed first: a new one says anew
+/// Kill a function at a moment of its conversation with the server behind a proxy. The one that runs is killed first: a new one says anew
 /// what its queries are.
-async fn kill_at(service: &Service, function: &'static str, postgres: bool, moment: Moment) -> Result<(), Trouble> {
-    let proxy = match (function, postgres) {
-        ("relay", true) => &service.relay_postgres,
-        ("relay", false) => &service.relay_rabbitmq,
-        _ => &service.fanout_redis,
-    };
+async fn kill_at(service: &Service, function: &'static str, proxy: &Proxy, moment: Moment) -> Result<(), Trouble> {
     let (lambda, killed) = (service.lambda.clone(), Arc::new(AtomicUsize::new(0)));
     let springs = proxy.at(moment, {
         let killed = killed.clone();
