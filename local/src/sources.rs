@@ -38,8 +38,9 @@ const SQS_WAIT: i32 = 20;
 const SCHEDULE: Duration = Duration::from_secs(60);
 /// The longest an invocation may take. A function may have to be compiled first.
 const INVOCATION: Duration = Duration::from_secs(300);
-/// Pauses after an error: the first, and the longest. Each is twice the one before.
-const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
+/// Pauses after an error: the first, and the longest. Each is twice the one before. What waits behind a function that failed
+/// is late by no more than this when the function is well again.
+const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
 
 /// What to read, and whom to call.
 #[derive(Clone, Debug)]

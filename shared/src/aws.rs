@@ -1,11 +1,18 @@
 //! Queues of SQS.
 
+use std::time::Duration;
+
 use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use tokio::sync::OnceCell;
 
 use crate::error::{Error, Result};
+
+/// Pause before SQS is asked for the second and last time. The SDK would try three times with up to a second in between, when
+/// nobody waits any more: whoever needs a queue comes again by itself.
+const BEFORE_RETRY: Duration = Duration::from_millis(10);
 
 /// A queue. Its client is made when it is first needed, with the credentials and the region of the environment;
 /// `AWS_ENDPOINT_URL` names an emulator instead.
@@ -28,7 +35,12 @@ impl Queue {
 
     /// The client to ask it with.
     pub async fn client(&self) -> &Client {
-        self.client.get_or_init(async || Client::new(&aws_config::load_defaults(BehaviorVersion::latest()).await)).await
+        self.client
+            .get_or_init(async || {
+                let retry = RetryConfig::standard().with_max_attempts(2).with_initial_backoff(BEFORE_RETRY);
+                Client::new(&aws_config::defaults(BehaviorVersion::latest()).retry_config(retry).load().await)
+            })
+            .await
     }
 
     /// Send a message. SQS takes no empty one.
