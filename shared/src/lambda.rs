@@ -1,10 +1,17 @@
 //! Runs a function under AWS Lambda: the routes of an HTTP function, or the handler of one that takes events.
 //!
 //! What a function is not given, though it needs it, stops it at the start. It connects to nothing before its first request.
+//!
+//! With its answer an environment may be frozen, in the middle of whatever it is doing. A function whose changes make events
+//! registers an internal extension: Lambda sends the answer on at once, and freezes only when the nudge is done, too.
 
+use std::sync::Arc;
+
+use lambda_extension::Extension;
 use lambda_runtime::{LambdaEvent, service_fn, spawn_graceful_shutdown_handler};
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::Notify;
 use tower::ServiceExt;
 
 use crate::app::{self, App, Parts};
@@ -45,10 +52,15 @@ async fn run_http(routes: fn() -> Routes, parts: Parts) -> Result<(), Error> {
     let db = parts.db.clone();
     let closing = db.clone();
     spawn_graceful_shutdown_handler(async move || closing.close().await).await;
+    let done = Arc::new(Notify::new());
+    if matches!(parts.bus, Bus::Sqs(_)) {
+        settle_after_answers(parts.bus.clone(), done.clone()).await?;
+    }
     let service = layers::service(routes(), App::new(parts));
     lambda_http::run(lambda_http::service_fn(move |request: lambda_http::Request| {
-        let (service, db) = (service.clone(), db.clone());
+        let (service, db, done) = (service.clone(), db.clone(), Done(done.clone()));
         async move {
+            let _done = done;
             let answer = service.oneshot(request).await?;
             // What succeeds has committed. With its answer the environment may be frozen.
             if !answer.status().is_success() {
@@ -58,6 +70,42 @@ async fn run_http(routes: fn() -> Routes, parts: Parts) -> Result<(), Error> {
         }
     }))
     .await
+}
+
+/// Tells, however a request ends, that it has.
+struct Done(Arc<Notify>);
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+/// Keep the environment from being frozen after a request is done until nudges are, too. Must be called before the first
+/// request is asked for.
+async fn settle_after_answers(bus: Bus, done: Arc<Notify>) -> Result<(), Error> {
+    let settle = lambda_extension::service_fn(move |_| {
+        let (bus, done) = (bus.clone(), done.clone());
+        async move {
+            done.notified().await;
+            bus.settled().await;
+            Ok::<_, Error>(())
+        }
+    });
+    let extension = Extension::new()
+        .with_extension_name("nudges")
+        .with_events(&["INVOKE"])
+        .with_events_processor(settle)
+        .register()
+        .await?;
+    tokio::spawn(async move {
+        if let Err(error) = extension.run().await {
+            tracing::error!(exception = %error, "Lambda's Extensions API fails");
+            // Lambda would wait for the extension after every request. A new environment starts well.
+            std::process::exit(1);
+        }
+    });
+    Ok(())
 }
 
 /// The parts of a process that connects to PostgreSQL and Redis when they are first needed.

@@ -28,5 +28,5 @@ pub fn router() -> Routes {
 async fn card_changed(app: &App, store_id: StoreId) {
     // The event makes good for a drop that fails.
     let _ = app.cache.drop_all(store_id, &[Entity::Categories, Entity::Menus]).await;
-    app.bus.nudge().await;
+    app.bus.nudge();
 }

@@ -58,6 +58,6 @@ pub(crate) async fn change_status(
     orders::record_status_change(&mut tx, admin.store_id, &order, old_status, admin.id, event).await?;
     tx.commit().await?;
 
-    app.bus.nudge().await;
+    app.bus.nudge();
     Ok(Json(order))
 }

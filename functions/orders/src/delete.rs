@@ -79,6 +79,6 @@ pub(crate) async fn delete(
     outbox::record(&mut tx, admin.store_id, event, now).await?;
     tx.commit().await?;
 
-    app.bus.nudge().await;
+    app.bus.nudge();
     Ok(Json(DeletedOrder { order_id: order.id, table_total }))
 }

@@ -138,7 +138,7 @@ pub(crate) async fn place(
 
     counter!(ORDERS_PLACED_TOTAL).increment(1);
     counter!(ORDER_AMOUNT_WON_TOTAL).increment(total_price.unsigned_abs());
-    app.bus.nudge().await;
+    app.bus.nudge();
     Ok(placed(response))
 }
 

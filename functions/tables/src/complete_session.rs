@@ -83,7 +83,7 @@ pub(crate) async fn complete_session(
 
     // The event makes good for a drop that fails.
     let _ = app.cache.drop_all(admin.store_id, &[Entity::OrderHistory]).await;
-    app.bus.nudge().await;
+    app.bus.nudge();
     Ok(Json(CompletedSession {
         session: ClosedSession { id: open.id, started_at: open.started_at, ended_at: now },
         archived_orders_count: archived.orders_count,

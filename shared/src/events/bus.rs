@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 use crate::aws::Queue;
 use crate::rest::Rest;
 
-/// How long a nudge may keep an answer waiting.
-const PATIENCE: Duration = Duration::from_millis(150);
+/// How long a nudge may take. No answer waits for it, but under Lambda the environment takes no other request meanwhile.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// How long SQS is left alone after a failure.
 const REST: Duration = Duration::from_secs(5);
 
@@ -30,21 +31,35 @@ pub enum Bus {
 pub struct NudgeQueue {
     queue: Queue,
     rest: Rest,
+    under_way: TaskTracker,
 }
 
 impl Bus {
     /// A bus over the SQS queue at this URL. Nothing is connected to before the first nudge.
     pub fn sqs(queue_url: String) -> Self {
-        Self::Sqs(Arc::new(NudgeQueue { queue: Queue::new(queue_url), rest: Rest::of(REST) }))
+        let under_way = TaskTracker::new();
+        // Nudges may still begin: it only lets `settled` end whenever there is none.
+        under_way.close();
+        Self::Sqs(Arc::new(NudgeQueue { queue: Queue::new(queue_url), rest: Rest::of(REST), under_way }))
     }
 
-    /// Tell the relay. Never fails: a lost nudge delays an event, until the next or the relay's own schedule, and loses
-    /// none.
-    pub async fn nudge(&self) {
+    /// Tell the relay, in the background. Never fails: a lost nudge delays an event, until the next or the relay's own
+    /// schedule, and loses none.
+    pub fn nudge(&self) {
         match self {
             Self::Local(notify) => notify.notify_one(),
-            Self::Sqs(queue) => queue.nudge().await,
+            Self::Sqs(queue) => {
+                let this = queue.clone();
+                queue.under_way.spawn(async move { this.nudge().await });
+            }
             Self::Off => {}
+        }
+    }
+
+    /// Wait until no nudge is under way, half a second at most.
+    pub async fn settled(&self) {
+        if let Self::Sqs(queue) = self {
+            queue.under_way.wait().await;
         }
     }
 }

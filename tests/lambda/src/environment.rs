@@ -13,6 +13,24 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Answer, Function, lock};
 
+/// What an environment waits for. It stands still once all of it waits.
+#[derive(Debug, Default)]
+struct Waits {
+    event: Option<Bytes>,
+    /// It has asked for the next event.
+    function: bool,
+    /// Its internal extension has asked for the next event. `None` if it has none that is told of events.
+    extension: Option<bool>,
+    /// There was an event that the extension has not been told of.
+    untold: bool,
+}
+
+impl Waits {
+    fn all(&self) -> bool {
+        self.event.is_none() && self.function && self.extension.is_none_or(|waits| waits && !self.untold)
+    }
+}
+
 /// A running process of a function.
 #[derive(Debug)]
 pub(crate) struct Environment {
@@ -30,9 +48,12 @@ pub(crate) struct Environment {
     killed: CancellationToken,
     /// It was told to end.
     retired: CancellationToken,
-    /// The event that it has not asked for yet.
-    event: Mutex<Option<Bytes>>,
+    /// What it waits for, and the event that it has not asked for yet.
+    waits: Mutex<Waits>,
     given: Notify,
+    /// Its extension is told of the event.
+    told: Notify,
+    rests: Notify,
     /// Who waits for its answer.
     under_way: Mutex<Option<oneshot::Sender<Answer>>>,
 }
@@ -69,8 +90,10 @@ impl Environment {
             ended: CancellationToken::new(),
             killed: CancellationToken::new(),
             retired: CancellationToken::new(),
-            event: Mutex::default(),
+            waits: Mutex::default(),
             given: Notify::new(),
+            told: Notify::new(),
+            rests: Notify::new(),
             under_way: Mutex::default(),
         });
         tokio::spawn(watch(child, this.killed.clone(), this.ended.clone()));
@@ -80,20 +103,62 @@ impl Environment {
     /// Give it an event. Nothing else may be under way in it.
     pub(crate) fn give(&self, event: Bytes, answer: oneshot::Sender<Answer>) {
         *lock(&self.under_way) = Some(answer);
-        *lock(&self.event) = Some(event);
+        let mut waits = lock(&self.waits);
+        waits.event = Some(event);
+        waits.untold = true;
+        self.signal(Signal::CONT);
         self.given.notify_one();
+        self.told.notify_one();
     }
 
-    /// The next event. Until there is one, it stands still.
+    /// The next event. Until there is one, the function waits.
     pub(crate) async fn next(&self) -> Bytes {
         self.init.get_or_init(|| self.began.elapsed());
         loop {
-            if let Some(event) = lock(&self.event).take() {
-                self.signal(Signal::CONT);
-                return event;
+            {
+                let mut waits = lock(&self.waits);
+                waits.function = waits.event.is_none();
+                if let Some(event) = waits.event.take() {
+                    return event;
+                }
+                self.stand_still(&waits);
             }
-            self.signal(Signal::STOP);
             self.given.notified().await;
+        }
+    }
+
+    /// It has an internal extension that is told of every event.
+    pub(crate) fn has_extension(&self) {
+        lock(&self.waits).extension = Some(false);
+    }
+
+    /// Wait until the extension is told of the next event.
+    pub(crate) async fn extension_waits(&self) {
+        loop {
+            {
+                let mut waits = lock(&self.waits);
+                waits.extension = Some(!waits.untold);
+                if std::mem::take(&mut waits.untold) {
+                    return;
+                }
+                self.stand_still(&waits);
+            }
+            self.told.notified().await;
+        }
+    }
+
+    /// Stand still if nothing is left to do.
+    fn stand_still(&self, waits: &Waits) {
+        if waits.all() {
+            self.signal(Signal::STOP);
+            self.rests.notify_one();
+        }
+    }
+
+    /// Wait until it may be given another event.
+    pub(crate) async fn rests(&self) {
+        while !lock(&self.waits).all() {
+            self.rests.notified().await;
         }
     }
 

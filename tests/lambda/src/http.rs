@@ -7,7 +7,7 @@ use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
@@ -17,6 +17,12 @@ use crate::{Answer, Failure, Inner, Lambda};
 
 /// Lambda's limit on a payload, in bytes.
 const LARGEST_PAYLOAD: usize = 6 * 1024 * 1024;
+/// In the year 2100: whoever takes too long is killed without being told.
+const DEADLINE_MS: u64 = 4_102_444_800_000;
+/// What names an extension to us. One that is told of events is named after them; an environment has no more than one.
+const EXTENSION: &str = "lambda-extension-identifier";
+/// The event of the Extensions API.
+const INVOKE: &str = "INVOKE";
 
 type Api = State<Weak<Inner>>;
 
@@ -28,8 +34,7 @@ pub(crate) fn routes(inner: Weak<Inner>) -> Router {
         .route("/{number}/2018-06-01/runtime/invocation/{request}/error", post(error))
         .route("/{number}/2018-06-01/runtime/init/error", post(error))
         .route("/{number}/2020-01-01/extension/register", post(register))
-        // An internal extension that asked for no event is told none.
-        .route("/{number}/2020-01-01/extension/event/next", get(std::future::pending::<()>))
+        .route("/{number}/2020-01-01/extension/event/next", get(next_for_extension))
         .layer(DefaultBodyLimit::max(LARGEST_PAYLOAD))
         .with_state(inner)
 }
@@ -57,12 +62,8 @@ async fn next(State(inner): Api, Path(number): Path<u64>) -> Response {
     let event = environment.next().await;
     let headers = [
         ("lambda-runtime-aws-request-id", number.to_string()),
-        // In the year 2100: whoever takes too long is killed without being told.
-        ("lambda-runtime-deadline-ms", "4102444800000".to_owned()),
-        (
-            "lambda-runtime-invoked-function-arn",
-            format!("arn:aws:lambda:ap-northeast-2:000000000000:function:{}", environment.function),
-        ),
+        ("lambda-runtime-deadline-ms", DEADLINE_MS.to_string()),
+        ("lambda-runtime-invoked-function-arn", arn(environment.function)),
     ];
     (headers, event).into_response()
 }
@@ -76,10 +77,35 @@ async fn error(State(inner): Api, Path(path): Path<Vec<(String, String)>>, body:
     answer(&inner, number, Err(Failure::Error(body)))
 }
 
-async fn register(State(inner): Api, Path(number): Path<u64>) -> Response {
+async fn register(State(inner): Api, Path(number): Path<u64>, Json(extension): Json<Value>) -> Response {
     let Some(environment) = environment(&inner, number) else { return StatusCode::GONE.into_response() };
+    let is_told = extension["events"].as_array().is_some_and(|events| events.contains(&json!(INVOKE)));
+    if is_told {
+        environment.has_extension();
+    }
     let function = json!({ "functionName": environment.function, "functionVersion": "1", "handler": "bootstrap" });
-    ([("lambda-extension-identifier", number.to_string())], Json(function)).into_response()
+    ([(EXTENSION, if is_told { INVOKE } else { "" })], Json(function)).into_response()
+}
+
+async fn next_for_extension(State(inner): Api, Path(number): Path<u64>, headers: HeaderMap) -> Response {
+    let Some(environment) = environment(&inner, number) else { return StatusCode::GONE.into_response() };
+    if headers.get(EXTENSION).is_none_or(|extension| extension != INVOKE) {
+        // One that asked for no event is told none.
+        return std::future::pending().await;
+    }
+    environment.extension_waits().await;
+    let event = json!({
+        "eventType": INVOKE,
+        "deadlineMs": DEADLINE_MS,
+        "requestId": number.to_string(),
+        "invokedFunctionArn": arn(environment.function),
+        "tracing": { "type": "X-Amzn-Trace-Id", "value": "" },
+    });
+    Json(event).into_response()
+}
+
+fn arn(function: &str) -> String {
+    format!("arn:aws:lambda:ap-northeast-2:000000000000:function:{function}")
 }
 
 fn answer(inner: &Weak<Inner>, number: u64, answer: Answer) -> StatusCode {

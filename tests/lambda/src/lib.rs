@@ -1,6 +1,7 @@
 //! AWS Lambda on this machine, for the real binaries of functions, which a test may kill at any moment.
 //!
-//! As on AWS, a process (an *execution environment*) has one event at a time, stands still between two events, and is
+//! As on AWS, a process (an *execution environment*) has one event at a time, stands still between two events, once its
+//! function has answered and its internal extension is done, too, and is
 //! replaced when it has died or taken too long; while all are busy another is started, up to a limit. `cargo lambda watch`
 //! does none of this: a function that dies there is not started again.
 
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use self::environment::Environment;
@@ -101,7 +102,7 @@ struct Inner {
 #[derive(Debug)]
 struct Pool {
     function: Function,
-    free: Semaphore,
+    free: Arc<Semaphore>,
     idle: Mutex<Vec<Arc<Environment>>>,
     first_answers: Mutex<Vec<ColdStart>>,
 }
@@ -115,7 +116,7 @@ impl Lambda {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let pool = |function: Function| {
-            let free = Semaphore::new(function.concurrency);
+            let free = Arc::new(Semaphore::new(function.concurrency));
             (function.name, Pool { function, free, idle: Mutex::default(), first_answers: Mutex::default() })
         };
         let inner = Arc::new(Inner {
@@ -191,7 +192,7 @@ impl Lambda {
 impl Inner {
     async fn invoke(self: Arc<Self>, function: &str, event: Bytes) -> Answer {
         let pool = self.functions.get(function).ok_or(Failure::NoSuchFunction)?;
-        let _turn = pool.free.acquire().await.map_err(|_| Failure::Ended)?;
+        let turn = pool.free.clone().acquire_owned().await.map_err(|_| Failure::Ended)?;
         let idle = std::iter::from_fn(|| lock(&pool.idle).pop()).find(|environment| environment.lives());
         let began = Instant::now();
         let is_new = idle.is_none();
@@ -204,7 +205,8 @@ impl Inner {
                     let (init, elapsed) = (environment.init(), began.elapsed());
                     lock(&pool.first_answers).push(ColdStart { init, elapsed, pid: environment.pid });
                 }
-                lock(&pool.idle).push(environment);
+                let this = self.clone();
+                tokio::spawn(async move { this.free_again(environment, turn).await });
                 answer.unwrap_or(Err(Failure::Ended))
             }
             () = environment.ended.cancelled() => Err(Failure::Ended),
@@ -212,6 +214,16 @@ impl Inner {
                 environment.kill();
                 Err(Failure::TimedOut)
             }
+        }
+    }
+
+    /// Wait until an environment may be given another event. The answer to the last one is on its way by then.
+    async fn free_again(&self, environment: Arc<Environment>, _turn: OwnedSemaphorePermit) {
+        let Some(pool) = self.functions.get(environment.function) else { return };
+        tokio::select! {
+            () = environment.rests() => lock(&pool.idle).push(environment),
+            () = environment.ended.cancelled() => {}
+            () = tokio::time::sleep(pool.function.timeout) => environment.kill(),
         }
     }
 

@@ -27,6 +27,20 @@ while curl --fail --silent --output "$0.$$" "$api/next" & wait $!; do
 done
 "#;
 
+/// Answers at once; its extension is done with an event when the file `done` is there, and takes that away.
+const WITH_EXTENSION: &str = r#"#!/bin/sh
+api=$AWS_LAMBDA_RUNTIME_API
+extension="Lambda-Extension-Identifier: $(curl --silent --include --json '{"events":["INVOKE"]}' \
+    "$api/2020-01-01/extension/register" | tr -d '\r' | sed -n 's/^lambda-extension-identifier: //p')"
+while curl --fail --silent --output /dev/null --header "$extension" "$api/2020-01-01/extension/event/next"; do
+    while ! rm "$FOLDER/done" 2>/dev/null; do sleep 0.01; done
+    echo done >>"$FOLDER/told"
+done &
+while event=$(curl --fail --silent "$api/2018-06-01/runtime/invocation/next"); do
+    curl --silent --data "{\"pid\":$$,\"event\":$event}" "$api/2018-06-01/runtime/invocation/1/response"
+done
+"#;
+
 struct Given {
     lambda: Lambda,
     folder: PathBuf,
@@ -34,15 +48,20 @@ struct Given {
 
 impl Given {
     async fn function(concurrency: usize, patience: Duration) -> Self {
+        Self::program(FUNCTION, concurrency, patience).await
+    }
+
+    async fn program(program: &str, concurrency: usize, patience: Duration) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("lambda-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).unwrap();
         let binary = folder.join("function");
-        std::fs::write(&binary, FUNCTION).unwrap();
+        std::fs::write(&binary, program).unwrap();
         std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o700)).unwrap();
         let variables = vec![
             ("PATH".to_owned(), std::env::var("PATH").unwrap()),
+            ("FOLDER".to_owned(), folder.display().to_string()),
             ("TOLD".to_owned(), folder.join("told").display().to_string()),
         ];
         let function = Function { name: "function", binary, variables, concurrency, timeout: patience, log: None };
@@ -93,6 +112,24 @@ async fn it_stands_still_between_two_events() {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// The answer does not wait for an extension; the process goes on until the extension is done, and has no other event before.
+#[tokio::test]
+async fn it_stands_still_when_its_extension_is_done_too() {
+    let given = Given::program(WITH_EXTENSION, 1, Duration::from_secs(30)).await;
+    let first = given.ask("first").await;
+
+    let mut second = std::pin::pin!(given.ask("second"));
+    assert!(timeout(Duration::from_millis(300), &mut second).await.is_err(), "it has two events at once");
+    assert_ne!(given.state(), "T");
+    std::fs::write(given.folder.join("done"), "").unwrap();
+    assert_eq!(second.await["pid"], first["pid"]);
+    std::fs::write(given.folder.join("done"), "").unwrap();
+    while given.state() != "T" {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(std::fs::read_to_string(given.folder.join("told")).unwrap(), "done\ndone\n");
 }
 
 #[tokio::test]

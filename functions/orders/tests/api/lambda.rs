@@ -13,15 +13,19 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::{Given, count, given};
 
-/// The function, with all it needs but PostgreSQL where nobody listens: accepting an order needs nothing else.
-async fn function(given: &Given, database_url: String) -> Lambda {
+/// Where nobody listens.
+const NOBODY: &str = "http://127.0.0.1:9";
+
+/// The function, with all it needs but PostgreSQL, and perhaps SQS, where nobody listens: accepting an order needs nothing
+/// else.
+async fn function(given: &Given, database_url: String, sqs_url: &str) -> Lambda {
     let public_keys = serde_json::to_string(given.app.app.tokens.published()).unwrap();
     let variables = [
         ("APP_ENV", "production".to_owned()),
         ("DATABASE_URL", database_url),
         ("REDIS_URL", "redis://127.0.0.1:9".to_owned()),
-        ("NUDGE_QUEUE_URL", "http://127.0.0.1:9/1/nudges".to_owned()),
-        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9".to_owned()),
+        ("NUDGE_QUEUE_URL", format!("{sqs_url}/1/nudges")),
+        ("AWS_ENDPOINT_URL", sqs_url.to_owned()),
         ("AWS_REGION", "ap-northeast-2".to_owned()),
         ("AWS_ACCESS_KEY_ID", "test".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
@@ -91,7 +95,7 @@ async fn ask(lambda: &Lambda, event: String) -> Value {
 #[tokio::test]
 async fn places_an_order_that_api_gateway_sends() {
     let given = given().await;
-    let lambda = function(&given, given.app.database_url()).await;
+    let lambda = function(&given, given.app.database_url(), NOBODY).await;
     let body = json!({"items": [{"menu_id": given.stew, "quantity": 2}]});
 
     let answer = ask(&lambda, placing(&given, &body)).await;
@@ -148,7 +152,7 @@ async fn an_order_is_refused_once_its_transaction_is_rolled_back() {
     let (login, rest) = url.split_once('@').unwrap();
     let (server, database) = rest.split_once('/').unwrap();
     let rollbacks = Rollbacks::to(server.to_owned()).await;
-    let lambda = function(&given, format!("{login}@{}/{database}", rollbacks.address)).await;
+    let lambda = function(&given, format!("{login}@{}/{database}", rollbacks.address), NOBODY).await;
     let event = placing(&given, &json!({"items": [{"menu_id": 999_999, "quantity": 1}]}));
 
     let mut answer = tokio::spawn(async move { ask(&lambda, event).await });
@@ -162,6 +166,32 @@ async fn an_order_is_refused_once_its_transaction_is_rolled_back() {
     assert!(early.is_err(), "it is refused with its transaction open: {early:?}");
     rollbacks.allowed.add_permits(1);
     assert_eq!(answer.await.unwrap()["statusCode"], 404);
+}
+
+/// The guest's answer comes first; and the environment is not frozen before the nudge, which is sent again, is done.
+#[tokio::test]
+async fn an_order_is_answered_before_its_nudge_which_is_finished_all_the_same() {
+    let given = given().await;
+    // A busy machine may need longer for a nudge than it has, half a second.
+    for _ in 0..20 {
+        let sqs = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", sqs.local_addr().unwrap());
+        let lambda = function(&given, given.app.database_url(), &url).await;
+        let event = placing(&given, &json!({"items": [{"menu_id": given.stew, "quantity": 1}]}));
+
+        let answer = async {
+            let (mut nudge, _) = sqs.accept().await.unwrap();
+            nudge.read(&mut [0; 16 * 1024]).await.unwrap();
+            nudge
+        };
+        let (answer, mut nudge) = tokio::join!(ask(&lambda, event), answer);
+        assert_eq!(answer["statusCode"], 201, "{answer}");
+        nudge.write_all(b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
+        if tokio::time::timeout(Duration::from_secs(2), sqs.accept()).await.is_ok() {
+            return;
+        }
+    }
+    panic!("the environment was frozen before the nudge was sent again");
 }
 
 #[tokio::test]
