@@ -11,6 +11,7 @@ use lapin::options::{
 };
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection};
+use measure::Trouble;
 use serde_json::json;
 use shared::domain::event::EventType;
 use shared::events::rmq::{SOURCE, VHOST};
@@ -21,7 +22,6 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpSocket;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::Trouble;
 use crate::guests::Load;
 use crate::proxy::{Moment, Proxy};
 use crate::service::{Service, eventually};

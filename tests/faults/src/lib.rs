@@ -12,6 +12,3 @@ pub mod run;
 pub mod screens;
 pub mod service;
 pub mod verdict;
-
-/// What went wrong, as a sentence.
-pub type Trouble = Box<dyn std::error::Error + Send + Sync>;
