@@ -5,6 +5,7 @@
 pub mod faults;
 pub mod gateway;
 pub mod guests;
+pub mod making;
 pub mod plan;
 pub mod proxy;
 pub mod report;

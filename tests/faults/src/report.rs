@@ -98,7 +98,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::faults::Outage;
+    use crate::making::Outage;
 
     fn withstood(fault: Fault, back: u64, calm: u64, meanwhile: u64) -> Withstood {
         let began = Instant::now();

@@ -22,8 +22,9 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::faults::{Fault, Outage};
+use crate::faults::Fault;
 use crate::guests::{Load, Outcome, Store};
+use crate::making::Outage;
 use crate::plan::Plan;
 use crate::screens::Screen;
 use crate::service::{Service, eventually};
