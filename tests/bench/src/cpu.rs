@@ -5,9 +5,8 @@ use std::fs;
 use std::ops::Add;
 use std::time::Duration;
 
+use measure::Trouble;
 use rustix::time::{ClockId, clock_gettime};
-
-use crate::Trouble;
 
 /// What `/proc/<pid>/stat` counts in: fixed by Linux towards programs, whatever the kernel uses itself.
 const TICK: Duration = Duration::from_millis(10);

@@ -1,5 +1,6 @@
 //! What is measured on: stores with tables and menus, made below HTTP, with tokens as a login would give them.
 
+use measure::Trouble;
 use shared::auth::passwords::{self, Passwords};
 use shared::auth::tokens::{Claims, Tokens};
 use shared::clock::Clock;
@@ -13,8 +14,6 @@ use shared::domain::account::{AdminRole, Role};
 use shared::domain::store::TimeZone;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
-
-use crate::Trouble;
 
 /// What every store's id begins with; twelve digits with the store's number follow.
 pub(crate) const STORE_ID_PREFIX: &str = "00000000-0000-4000-8000-";

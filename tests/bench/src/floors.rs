@@ -1,22 +1,27 @@
 //! The two floors, each measured in turns with the service, so that both sides meet the same machine.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use measure::Trouble;
+use measure::http::Connection;
+use measure::load::{Plan, connect};
+use measure::program::say;
+use measure::report::{self, Spread, Target};
+use measure::service::{Service, sibling};
 use serde::Deserialize;
 use sqlx::PgConnection;
 
-use crate::Trouble;
-use crate::http::Connection;
-use crate::load::{Plan, connect};
+use crate::TASK;
 use crate::pgbench::{self, Placed, Script};
 use crate::recording::{self, Statement};
-use crate::report::{self, Spread, Target};
 use crate::requests;
-use crate::run::{Bench, CONNECTIONS, MENU_RATE, say};
-use crate::service::Service;
+use crate::run::{Bench, CONNECTIONS, MENU_RATE};
 
 /// Most CPU time of a menu list, in times of the bare handler's.
 const MOST_CPU: f64 = 2.0;
@@ -82,7 +87,19 @@ fn bare_handler(bench: &Bench) -> Result<Service, Trouble> {
         fs::write(&file, connection.exchange(request)?.body)?;
         files.push(file);
     }
-    Service::start_bare(&files)
+    start_bare(&files)
+}
+
+/// Start the bare handler, which answers with the bytes of these files.
+fn start_bare(files: &[PathBuf]) -> Result<Service, Trouble> {
+    let mut command = Command::new(sibling(TASK, "bare-handler")?);
+    let mut process = command.args(files).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let mut line = String::new();
+    if let Some(stdout) = process.stdout.take() {
+        BufReader::new(stdout).read_line(&mut line)?;
+    }
+    let address = line.trim().parse().map_err(|_| "the bare handler does not start")?;
+    Ok(Service::of(process, address))
 }
 
 /// One round of placing orders.

@@ -10,10 +10,10 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use measure::Trouble;
 use private_services::postgres::Programs;
 use uuid::Uuid;
 
-use crate::Trouble;
 use crate::data::{STORE_ID_PREFIX, Store};
 use crate::recording::Statement;
 

@@ -1,25 +1,24 @@
 //! A run from its start to its results.
 
-use std::fs;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use measure::load::{Outcome, Plan, connect, drive};
+use measure::program::{folder, say};
+use measure::report::{self, Target};
+use measure::service::Service;
+use measure::{Trouble, http, machine};
 use private_services::postgres::{Durability, Server};
 use sqlx::{Connection, PgConnection};
 
-use crate::Trouble;
+use crate::TASK;
 use crate::cpu::{self, Cpu, Meter, resident_mib};
 use crate::data::{self, Data};
 use crate::effort::Effort;
 use crate::floors;
-use crate::http;
-use crate::load::{Outcome, Plan, connect, drive};
-use crate::machine;
 use crate::production::{self, Part, Parts};
-use crate::report::{self, Target};
 use crate::requests;
-use crate::service::Service;
 
 /// Menu lists a second that the service must be able to serve, and that it is held beside the bare handler at.
 pub(crate) const MENU_RATE: f64 = 500.0;
@@ -83,13 +82,13 @@ impl Measured {
 
 /// Measure everything, or one part of it alone. Gives the results as Markdown, and how many targets were missed.
 pub(crate) async fn run(effort: Effort, only: Option<Part>, command: &str) -> Result<(String, usize), Trouble> {
-    let folder = folder()?;
+    let folder = folder(TASK)?;
     let postgres = folder.join("postgres");
     say("Starting PostgreSQL, durable, and the service.");
     Server::reset(&postgres).await?;
     production::reset(&folder)?;
     let server = Server::start(&postgres, Durability::Full).await?;
-    let (service, config) = Service::start(&folder, &server.url())?;
+    let (service, config) = Service::start(TASK, &folder, &server.url(), &[])?;
     // What it needs for its start is given back by then.
     thread::sleep(Duration::from_secs(2));
     let idle_mib = resident_mib(service.pid())?;
@@ -129,12 +128,6 @@ pub(crate) async fn run(effort: Effort, only: Option<Part>, command: &str) -> Re
     let mut results = vec![machine::describe(&version, command), "### Targets\n".to_owned(), report::targets(&targets)];
     results.extend(sections.into_iter().flat_map(|(heading, text)| [format!("### {heading}\n"), text]));
     Ok((results.join("\n"), missed))
-}
-
-/// Say what is going on.
-#[expect(clippy::print_stderr, reason = "this is a program for a terminal")]
-pub(crate) fn say(what: &str) {
-    eprintln!("{what}");
 }
 
 impl Bench {
@@ -265,12 +258,4 @@ fn loads(bench: &Bench, targets: &mut Vec<Target>) -> Result<String, Trouble> {
         "failed",
     ];
     Ok(report::table(&header, &rows))
-}
-
-/// A folder for what a run leaves: logs and scripts.
-fn folder() -> Result<PathBuf, Trouble> {
-    let program = std::env::current_exe()?;
-    let folder = program.ancestors().nth(2).ok_or("this program is not in target/release")?.join("bench");
-    fs::create_dir_all(&folder)?;
-    Ok(folder)
 }

@@ -1,6 +1,7 @@
 //! Sides of a comparison take turns, so that all of them meet the same machine.
 
-use crate::Trouble;
+use measure::Trouble;
+use measure::program::unless_interrupted;
 
 /// Give each of `sides` a turn in every round; who went last goes first. The first round warms up and does not count.
 /// Returns what came of each side's rounds.
@@ -13,7 +14,7 @@ pub(crate) async fn in_turns<T>(
     for round in 0..=rounds {
         for place in 0..sides {
             let side = if round % 2 == 0 { place } else { sides - 1 - place };
-            crate::load::unless_interrupted()?;
+            unless_interrupted()?;
             let result = turn(side).await?;
             if round > 0 {
                 results[side].push(result);

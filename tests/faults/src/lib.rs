@@ -5,6 +5,7 @@
 pub mod faults;
 pub mod gateway;
 pub mod guests;
+pub mod making;
 pub mod plan;
 pub mod proxy;
 pub mod report;
@@ -12,6 +13,3 @@ pub mod run;
 pub mod screens;
 pub mod service;
 pub mod verdict;
-
-/// What went wrong, as a sentence.
-pub type Trouble = Box<dyn std::error::Error + Send + Sync>;

@@ -7,6 +7,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use measure::Trouble;
+use measure::program::say;
 use shared::auth::tokens::{Claims, Tokens};
 use shared::clock::Clock;
 use shared::config::Config;
@@ -20,9 +22,9 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::Trouble;
-use crate::faults::{Fault, Outage};
+use crate::faults::Fault;
 use crate::guests::{Load, Outcome, Store};
+use crate::making::Outage;
 use crate::plan::Plan;
 use crate::screens::Screen;
 use crate::service::{Service, eventually};
@@ -71,6 +73,8 @@ pub struct Report {
     pub screens: usize,
     /// How long the run took.
     pub took: Duration,
+    /// PostgreSQL's version.
+    pub postgres: String,
 }
 
 /// Everything that takes part.
@@ -90,11 +94,11 @@ struct Run {
     faults: Faults,
 }
 
-/// Do all of it, with binaries from a folder and logs in another. `say` tells a person how it goes.
+/// Do all of it, with binaries from a folder and logs in another, and say how it goes.
 ///
 /// # Errors
 /// When something cannot be tried. What was tried and went wrong stands in the report.
-pub async fn run(plan: &Plan, binaries: &Path, logs: &Path, say: impl Fn(&str)) -> Result<Report, Trouble> {
+pub async fn run(plan: &Plan, binaries: &Path, logs: &Path) -> Result<Report, Trouble> {
     let began = Instant::now();
     say("Starting PostgreSQL, Redis, RabbitMQ, SQS and the service.");
     let service = Service::start(binaries, logs).await?;
@@ -118,7 +122,7 @@ pub async fn run(plan: &Plan, binaries: &Path, logs: &Path, say: impl Fn(&str)) 
     };
     run.load.begin(plan.orders_a_second);
     for fault in plan.faults.iter().cycle() {
-        run.withstand(*fault, plan, &say).await?;
+        run.withstand(*fault, plan).await?;
         let enough = match plan.until {
             None => run.withstood.len() == plan.faults.len(),
             Some((kills, orders)) => {
@@ -144,7 +148,7 @@ impl Run {
         self.service.kills.load(Ordering::Relaxed)
     }
 
-    async fn withstand(&mut self, fault: Fault, plan: &Plan, say: &impl Fn(&str)) -> Result<(), Trouble> {
+    async fn withstand(&mut self, fault: Fault, plan: &Plan) -> Result<(), Trouble> {
         let crowd = if fault == Fault::StreamKilled { Some(self.crowd(plan.crowd).await?) } else { None };
         let calm_from = Instant::now();
         if fault.lasts() {
@@ -243,6 +247,7 @@ impl Run {
             resyncs,
             screens: all.count() + self.off.len(),
             took: began.elapsed(),
+            postgres: sqlx::query_scalar("show server_version").fetch_one(db).await?,
         })
     }
 

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use lambda_emulator::{Function, Lambda};
+use measure::Trouble;
 use private_services::postgres::Durability;
 use private_services::{Run, aws, free_port, postgres, rabbitmq, redis};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -19,7 +20,6 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::Trouble;
 use crate::proxy::Proxy;
 
 /// How long a part may take to come up.

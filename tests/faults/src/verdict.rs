@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use measure::Trouble;
 use shared::domain::event::{Envelope, Event};
 use shared::domain::order::OrderStatus;
 use sqlx::PgPool;
 use sqlx::Row;
 
-use crate::Trouble;
 use crate::guests::{Placed, Store};
 use crate::screens::Screen;
 

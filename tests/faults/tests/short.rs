@@ -1,6 +1,6 @@
 //! The short form of `make faults`: one fault of each kind, under a small load, with the binaries that are being tested.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "a test that fails, panics")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails, panics")]
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ async fn nothing_is_lost_or_doubled_while_parts_are_killed() {
     let binaries = program.ancestors().nth(2).unwrap();
     build().await;
 
-    let report = run(&Plan::short(), binaries, &binaries.join("../faults-short"), |what| eprintln!("{what}")).await;
+    let report = run(&Plan::short(), binaries, &binaries.join("../faults-short")).await;
 
     let report = report.unwrap();
     assert!(report.faults.0.is_empty(), "{:#?}", report.faults.0);

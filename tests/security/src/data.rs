@@ -1,5 +1,6 @@
 //! What is measured on: a store with a menu card, and accounts of each kind, made below HTTP.
 
+use measure::Trouble;
 use shared::auth::passwords::{self, Passwords};
 use shared::auth::tokens::{Claims, Tokens};
 use shared::clock::{self, Clock};
@@ -13,8 +14,7 @@ use shared::domain::account::{AdminRole, Role};
 use shared::domain::store::TimeZone;
 use sqlx::{Connection, PgConnection};
 
-use crate::Trouble;
-use crate::service::ORIGIN_SECRET;
+use crate::ORIGIN_SECRET;
 
 /// Wrong passwords for one account: fewer than the five that lock it.
 const GUESSES: usize = 4;

@@ -6,11 +6,14 @@
 use std::thread;
 use std::time::Duration;
 
+use measure::Trouble;
+use measure::load::{Outcome, Plan, connect, drive};
+use measure::program::say;
+use measure::report::{self, Spread, Target};
+use measure::service::Service;
+
+use crate::Effort;
 use crate::data::Data;
-use crate::load::{Outcome, Plan, connect, drive};
-use crate::report::{self, Spread, Target};
-use crate::service::Service;
-use crate::{Effort, Trouble};
 
 /// Menu lists a second.
 const MENU_RATE: f64 = 500.0;
@@ -50,7 +53,7 @@ pub(crate) fn measure(
         request.extend_from_slice(&data.menu_lists[number as usize % data.menu_lists.len()]);
     };
     let mut read = || drive(&mut readers, Plan::open(MENU_RATE, time), 200, list);
-    crate::say(&format!(
+    say(&format!(
         "{MENU_RATE} menu lists a second with {LOGIN_RATE} logins a second and without, {} rounds of {} s each.",
         effort.rounds, effort.seconds
     ));

@@ -5,11 +5,14 @@
 
 use std::time::Instant;
 
+use measure::Trouble;
+use measure::http::Connection;
+use measure::program::{say, unless_interrupted};
+use measure::report::{self, Spread, Target};
+use measure::service::Service;
+
+use crate::Effort;
 use crate::data::Data;
-use crate::http::Connection;
-use crate::report::{self, Spread, Target};
-use crate::service::Service;
-use crate::{Effort, Trouble};
 
 /// How much the medians may differ, in percent.
 const LIMIT: f64 = 1.0;
@@ -25,14 +28,14 @@ pub(crate) fn measure(
     let mut connection = Connection::open(service.address)?;
     let mut address = 0;
     for kind in &data.kinds {
-        crate::say(&format!("{}: {} wrong passwords and as many unknown accounts.", kind.name, effort.logins));
+        say(&format!("{}: {} wrong passwords and as many unknown accounts.", kind.name, effort.logins));
         let mut times = [Vec::new(), Vec::new()];
         for number in 0..effort.logins {
             let names = [kind.known(number), kind.unknown(number)];
             for turn in [number % 2, 1 - number % 2] {
                 address += 1;
                 let request = kind.login(&names[turn], "a wrong one", address);
-                crate::check_interrupted()?;
+                unless_interrupted()?;
                 let begun = Instant::now();
                 let answer = connection.exchange(&request)?;
                 let elapsed = begun.elapsed();

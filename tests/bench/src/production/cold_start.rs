@@ -4,14 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use lambda_emulator::Lambda;
+use measure::Trouble;
+use measure::program::say;
+use measure::report::{self, Spread, Target};
+use measure::service::sibling;
 
 use super::parts::{Parts, http_answer, http_event};
 use super::sample;
-use crate::Trouble;
+use crate::TASK;
 use crate::cpu::peak_mib;
-use crate::report::{self, Spread, Target};
-use crate::run::say;
-use crate::service::sibling;
 use crate::turns::in_turns;
 
 /// Longest time to the first answer, in times of the bare function's.
@@ -71,7 +72,7 @@ pub(super) async fn measure(parts: &mut Parts, targets: &mut Vec<Target>) -> Res
             format!("{first_answer:.1}"),
             if side == 0 { String::new() } else { format!("{ratio:.2}") },
             format!("{:.1}", Spread::of(results[side].iter().map(|it| it.peak_mib))),
-            format!("{:.1}", size_mib(&sibling(start.function)?)?),
+            format!("{:.1}", size_mib(&sibling(TASK, start.function)?)?),
         ]);
     }
     let header = [

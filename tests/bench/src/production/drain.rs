@@ -6,6 +6,9 @@ use futures_util::StreamExt;
 use futures_util::stream::iter;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueuePurgeOptions};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
+use measure::Trouble;
+use measure::program::say;
+use measure::report::{self, Spread, Target};
 use shared::clock::Clock;
 use shared::db::outbox::{self, WaitingRow};
 use shared::db::{self, PoolSize};
@@ -17,10 +20,7 @@ use shared::rabbitmq;
 
 use super::parts::Parts;
 use super::sample;
-use crate::Trouble;
 use crate::cpu;
-use crate::report::{self, Spread, Target};
-use crate::run::say;
 use crate::turns::in_turns;
 
 /// Least events a second, in times of the bare publisher's.

@@ -11,6 +11,8 @@ use lapin::options::{
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, Consumer};
+use measure::Trouble;
+use measure::http::Connection as Http;
 use redis::aio::{MultiplexedConnection, PubSub};
 use shared::clock::Clock;
 use shared::db::outbox;
@@ -20,8 +22,6 @@ use tokio::sync::mpsc;
 
 use super::parts::{Parts, http_event};
 use super::sample;
-use crate::Trouble;
-use crate::http::Connection as Http;
 
 /// The steps, in the order in which an event takes them.
 pub(super) const STEPS: [&str; 7] = [

@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
+use measure::Trouble;
+use measure::program::say;
+use measure::report::{self, Spread, Target};
 use shared::clock::Clock;
 use shared::limiter::Limiter;
 use shared::redis::{Patience, Redis};
 
 use super::parts::Parts;
-use crate::Trouble;
-use crate::report::{self, Spread, Target};
-use crate::run::say;
 use crate::turns::in_turns;
 
 /// Longest check, in times of a `PING`.

@@ -13,8 +13,8 @@ mod sample;
 mod stores;
 mod streams;
 
-use crate::Trouble;
-use crate::report::Target;
+use measure::Trouble;
+use measure::report::Target;
 
 pub(crate) use parts::{Parts, reset};
 

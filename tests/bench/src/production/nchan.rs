@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use measure::Trouble;
+use measure::http::Connection;
 use private_services::nginx::{Options, Server};
 use shared::domain::StoreId;
 use shared::domain::event::Envelope;
 use shared::events::feed::{KEPT, KEPT_FOR};
 
-use crate::Trouble;
 use crate::cpu::children;
-use crate::http::Connection;
 
 /// A running server, and a connection to publish on.
 pub(crate) struct Nchan {

@@ -9,6 +9,10 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use lambda_emulator::Lambda;
+use measure::Trouble;
+use measure::program::say;
+use measure::report::{self, Target};
+use measure::service::Service;
 use serde::Deserialize;
 use sqlx::PgConnection;
 
@@ -16,11 +20,8 @@ use super::floors::{Floors, STEPS};
 use super::parts::{Parts, http_answer, http_event};
 use super::sample::Sample;
 use super::streams::request;
-use crate::Trouble;
 use crate::data::{Board, Store};
-use crate::report::{self, Target};
 use crate::requests;
-use crate::run::say;
 use crate::turns::in_turns;
 
 /// Longest way that 99 of 100 orders may have, in milliseconds.
@@ -88,8 +89,8 @@ struct Way {
     lambda: Lambda,
     arrivals: Receiver<(i64, Instant)>,
     board: TcpStream,
-    _sources: crate::service::Service,
-    _stream: crate::service::Service,
+    _sources: Service,
+    _stream: Service,
 }
 
 impl Way {

@@ -1,12 +1,16 @@
 //! The servers, and how the parts of the service are started on them.
 
 use std::fs::File;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use lambda_emulator::Function;
+use measure::Trouble;
+use measure::program::say;
+use measure::service::{Service, sibling, wait_for};
 use private_services::postgres::Server as Postgres;
 use private_services::{aws, free_port, rabbitmq, redis};
 use secrecy::SecretString;
@@ -14,11 +18,9 @@ use serde_json::json;
 use shared::config::Config;
 use sqlx::{Connection, PgConnection};
 
-use crate::Trouble;
+use crate::TASK;
 use crate::data::{self, Board, Data};
 use crate::effort::Effort;
-use crate::run::say;
-use crate::service::{Service, sibling};
 
 /// The account that moto's queues are in.
 const ACCOUNT: &str = "123456789012";
@@ -136,7 +138,7 @@ impl Parts {
     /// once.
     pub(crate) fn function(&self, name: &'static str, concurrency: usize) -> Result<Function, Trouble> {
         let log = Some(self.folder.join(format!("{name}.log")));
-        let (binary, variables) = (sibling(name)?, self.variables.clone());
+        let (binary, variables) = (sibling(TASK, name)?, self.variables.clone());
         Ok(Function { name, binary, variables, concurrency, timeout: PATIENCE, log })
     }
 
@@ -150,24 +152,35 @@ impl Parts {
         let port = free_port()?;
         let mut command = self.command("stream", &format!("stream-{port}"))?;
         command.env("PORT", port.to_string()).env("REDIS_URL", redis_url);
-        Service::start_at(command, ([127, 0, 0, 1], port).into())
+        start_at(command, ([127, 0, 0, 1], port).into())
     }
 
     /// Start what hands messages of RabbitMQ and SQS to the functions.
     pub(crate) fn sources(&self, lambda_url: &str) -> Result<Service, Trouble> {
         let mut command = self.command("table-order-local", "sources")?;
         command.args(["sources", "--lambda", lambda_url]);
-        Ok(Service::without_address(command.spawn()?))
+        // It listens nowhere.
+        Ok(Service::of(command.spawn()?, ([0, 0, 0, 0], 0).into()))
     }
 
     /// One of the service's programs, with everything it needs. Its output goes to a file of this name.
     fn command(&self, program: &str, log: &str) -> Result<Command, Trouble> {
         let log = File::create(self.folder.join(format!("{log}.log")))?;
-        let mut command = Command::new(sibling(program)?);
+        let mut command = Command::new(sibling(TASK, program)?);
         command.current_dir(&self.folder).env_clear();
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         Ok(command)
+    }
+}
+
+/// Start a program that listens at this address.
+fn start_at(mut command: Command, address: SocketAddr) -> Result<Service, Trouble> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let mut process = command.spawn().map_err(|error| format!("{name} cannot be run: {error}"))?;
+    match wait_for(&mut process, || TcpStream::connect(address).ok())? {
+        Some(_) => Ok(Service::of(process, address)),
+        None => Err(format!("{name} does not start: see its log in target/bench").into()),
     }
 }
 

@@ -7,11 +7,10 @@ use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use measure::Trouble;
+use measure::program::unless_interrupted;
 use rustix::event::{Timespec, epoll};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-use crate::Trouble;
-use crate::load::unless_interrupted;
 
 /// Connections opened at the same time.
 const OPENING: usize = 8;

@@ -1,11 +1,10 @@
 //! Events to be sent about: those of orders that were placed before, with other ids.
 
+use measure::Trouble;
 use shared::clock::{Clock, new_uuid};
 use shared::domain::event::{Envelope, Event};
 use shared::domain::{EventId, OrderId, StoreId};
 use sqlx::PgConnection;
-
-use crate::Trouble;
 
 /// Ids of orders that nobody has placed begin above this.
 const UNUSED_ORDERS: i64 = 1_000_000_000;

@@ -2,6 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use measure::Trouble;
+use measure::program::say;
+use measure::report::{self, Spread, Target};
+use measure::service::Service;
 use shared::clock::Clock;
 use shared::domain::StoreId;
 use shared::events::feed::{Feed, RedisFeed};
@@ -12,11 +16,7 @@ use super::parts::Parts;
 use super::readers::{Readers, allow_connections};
 use super::sample::Sample;
 use super::streams::{READERS, READY, request};
-use crate::Trouble;
 use crate::cpu;
-use crate::report::{self, Spread, Target};
-use crate::run::say;
-use crate::service::Service;
 use crate::turns::in_turns;
 
 /// Most of each figure, in times of what it is with one store.

@@ -5,6 +5,10 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use measure::Trouble;
+use measure::program::say;
+use measure::report::{self, Spread, Target};
+use measure::service::Service;
 use shared::clock::Clock;
 use shared::domain::event::Envelope;
 use shared::events::feed::{Feed, RedisFeed};
@@ -14,12 +18,8 @@ use super::nchan::Nchan;
 use super::parts::Parts;
 use super::readers::{Readers, allow_connections};
 use super::sample::Sample;
-use crate::Trouble;
 use crate::cpu::{self, resident_mib};
 use crate::data::Board;
-use crate::report::{self, Spread, Target};
-use crate::run::say;
-use crate::service::Service;
 use crate::turns::in_turns;
 
 /// Streams of a store.

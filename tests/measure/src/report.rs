@@ -1,27 +1,27 @@
-//! What was found, as Markdown that reads well on a terminal, too.
+//! What was found, as Markdown that reads well on a terminal, too, and how it gets into a document.
 
-use std::fmt;
 use std::fmt::Write;
+use std::path::Path;
+use std::{fmt, fs};
 
 use crate::Trouble;
+use crate::program::say;
 
-/// Where the results begin in `docs/PERFORMANCE.md`.
-const BEGIN: &str = "<!-- results, written by `make bench` -->\n";
-/// Where they end.
+/// Where the results end in a document.
 const END: &str = "<!-- end of results -->\n";
 
 /// The median of several rounds, with the least and the most of them.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Spread {
+pub struct Spread {
     /// The median.
-    pub(crate) median: f64,
+    pub median: f64,
     least: f64,
     most: f64,
 }
 
 impl Spread {
     /// Of these values. All zero if there are none.
-    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<_> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let at = |position: usize| values.get(position).copied().unwrap_or_default();
@@ -41,27 +41,27 @@ impl fmt::Display for Spread {
 
 /// Something that was to be reached.
 #[derive(Clone, Debug)]
-pub(crate) struct Target {
+pub struct Target {
     what: String,
     wanted: String,
     measured: String,
     /// Whether it was.
-    pub(crate) met: bool,
+    pub met: bool,
 }
 
 impl Target {
     /// A value that must not be above a limit.
-    pub(crate) fn at_most(what: &str, limit: f64, unit: &str, measured: f64) -> Self {
+    pub fn at_most(what: &str, limit: f64, unit: &str, measured: f64) -> Self {
         Self::new(what, "≤", limit, unit, measured, measured <= limit)
     }
 
     /// A value that must not be below a limit.
-    pub(crate) fn at_least(what: &str, limit: f64, unit: &str, measured: f64) -> Self {
+    pub fn at_least(what: &str, limit: f64, unit: &str, measured: f64) -> Self {
         Self::new(what, "≥", limit, unit, measured, measured >= limit)
     }
 
     /// What must simply be so.
-    pub(crate) fn holds(what: &str, wanted: &str, measured: String, met: bool) -> Self {
+    pub fn holds(what: &str, wanted: &str, measured: String, met: bool) -> Self {
         Self { what: what.to_owned(), wanted: wanted.to_owned(), measured, met }
     }
 
@@ -73,7 +73,7 @@ impl Target {
 }
 
 /// The targets as a table.
-pub(crate) fn targets(targets: &[Target]) -> String {
+pub fn targets(targets: &[Target]) -> String {
     let row = |target: &Target| {
         let met = if target.met { "✓" } else { "✗" };
         vec![target.what.clone(), target.wanted.clone(), target.measured.clone(), met.to_owned()]
@@ -82,7 +82,7 @@ pub(crate) fn targets(targets: &[Target]) -> String {
 }
 
 /// A table, its first column to the left, the others to the right.
-pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let header: Vec<_> = header.iter().map(|&cell| cell.to_owned()).collect();
     let all = || std::iter::once(&header).chain(rows);
     let length = |cell: &str| cell.chars().count();
@@ -106,11 +106,33 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// A document with its results replaced.
-pub(crate) fn put_into(document: &str, results: &str) -> Result<String, Trouble> {
-    let parts = document.split_once(BEGIN).and_then(|(head, rest)| Some((head, rest.split_once(END)?.1)));
-    let (head, tail) = parts.ok_or("docs/PERFORMANCE.md lacks the marks around its results")?;
-    Ok(format!("{head}{BEGIN}\n{}\n\n{END}{tail}", results.trim()))
+/// Say how many of the targets were missed.
+pub fn say_missed(missed: usize) {
+    match missed {
+        0 => say("Every target was met."),
+        _ => say(&format!("{missed} of the targets were MISSED: see the table of targets above.")),
+    }
+}
+
+/// Replace the results of a task of `make` in a document of the folder `docs`.
+///
+/// # Errors
+/// When the document lacks the marks around them, or cannot be read or written.
+pub fn replace_results(task: &str, document: &str, results: &str) -> Result<(), Trouble> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(document);
+    let replaced = put_into(&fs::read_to_string(&path)?, task, results);
+    let text = replaced.ok_or_else(|| format!("docs/{document} lacks the marks around its results"))?;
+    fs::write(&path, text)?;
+    say(&format!("Wrote the results to docs/{document}."));
+    Ok(())
+}
+
+/// A document with the results of a task replaced. `None` if it lacks the marks around them.
+fn put_into(document: &str, task: &str, results: &str) -> Option<String> {
+    let begin = format!("<!-- results, written by `make {task}` -->\n");
+    let (head, rest) = document.split_once(&begin)?;
+    let (_, tail) = rest.split_once(END)?;
+    Some(format!("{head}{begin}\n{}\n\n{END}{tail}", results.trim()))
 }
 
 #[cfg(test)]
@@ -148,10 +170,12 @@ mod tests {
 
     #[test]
     fn only_the_results_of_a_document_are_replaced() {
-        let document = format!("method\n\n{BEGIN}old\n{END}after\n");
-        let once = put_into(&document, "new\n").unwrap();
-        assert_eq!(once, format!("method\n\n{BEGIN}\nnew\n\n{END}after\n"));
-        assert_eq!(put_into(&once, "new").unwrap(), once);
-        assert!(put_into("nothing", "new").is_err());
+        let begin = "<!-- results, written by `make bench` -->\n";
+        let document = format!("method\n\n{begin}old\n{END}after\n");
+        let once = put_into(&document, "bench", "new\n").unwrap();
+        assert_eq!(once, format!("method\n\n{begin}\nnew\n\n{END}after\n"));
+        assert_eq!(put_into(&once, "bench", "new").unwrap(), once);
+        assert!(put_into(&once, "security", "new").is_none());
+        assert!(put_into("nothing", "bench", "new").is_none());
     }
 }

@@ -12,23 +12,26 @@ const MOST_HEADERS: usize = 32;
 
 /// A connection that stays open between requests.
 #[derive(Debug)]
-pub(crate) struct Connection<S = TcpStream> {
+pub struct Connection<S = TcpStream> {
     stream: S,
     buffer: Vec<u8>,
 }
 
 /// An answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Answer<'a> {
+pub struct Answer<'a> {
     /// Its status.
-    pub(crate) status: u16,
+    pub status: u16,
     /// Its body.
-    pub(crate) body: &'a [u8],
+    pub body: &'a [u8],
 }
 
 impl Connection {
     /// Connect.
-    pub(crate) fn open(address: SocketAddr) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// When nobody listens there.
+    pub fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -42,7 +45,10 @@ impl<S: Read + Write> Connection<S> {
     }
 
     /// Send a request, given as its bytes, and read the answer to its end.
-    pub(crate) fn exchange(&mut self, request: &[u8]) -> io::Result<Answer<'_>> {
+    ///
+    /// # Errors
+    /// When the connection fails or closes, the answer takes too long, or it does not say how long it is.
+    pub fn exchange(&mut self, request: &[u8]) -> io::Result<Answer<'_>> {
         self.stream.write_all(request)?;
         let mut filled = 0;
         let (status, body) = loop {

@@ -6,7 +6,7 @@ use std::process::Command;
 use shared::clock::Clock;
 
 /// The machine, the day, the commit and the versions, a line each.
-pub(crate) fn describe(postgres: &str, command: &str) -> String {
+pub fn describe(postgres: &str, command: &str) -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let field = |text: &str, name: &str| {
         let line = text.lines().find(|line| line.starts_with(name));

@@ -1,9 +1,8 @@
-//! The processes that are measured: the service, and the bare handler beside it.
+//! The processes that are measured: the service, and what serves HTTP beside it.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -19,27 +18,37 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process that serves HTTP. Stopped when dropped.
 #[derive(Debug)]
-pub(crate) struct Service {
+pub struct Service {
     process: Child,
     /// Where it listens.
-    pub(crate) address: SocketAddr,
+    pub address: SocketAddr,
 }
 
 impl Service {
     /// Start `table-order-local run` with its own folder, so that nothing of a developer's settings is found. Logs go to
     /// `service.log` there.
     ///
-    /// As in production it logs from `info` up; and its limit on requests is out of the way.
-    pub(crate) fn start(folder: &Path, database_url: &str) -> Result<(Self, Config), Trouble> {
-        let variables = [
+    /// As in production it logs from `info` up; and its limit on requests is out of the way. `task` is what `make` calls this
+    /// program, and `more` are variables besides those that every task gives it.
+    ///
+    /// # Errors
+    /// When it does not start: the message says where to look.
+    pub fn start(
+        task: &str,
+        folder: &Path,
+        database_url: &str,
+        more: &[(&str, &str)],
+    ) -> Result<(Self, Config), Trouble> {
+        let always = [
             ("DATABASE_URL", database_url),
             ("PORT", "0"),
             ("LOG_LEVEL", "info"),
             ("RATE_LIMIT_PER_MINUTE", "1000000"),
         ];
+        let variables = [&always[..], more].concat();
         let log = folder.join("service.log");
-        let mut command = Command::new(sibling("table-order-local")?);
-        command.arg("run").current_dir(folder).env_clear().envs(variables);
+        let mut command = Command::new(sibling(task, "table-order-local")?);
+        command.arg("run").current_dir(folder).env_clear().envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(File::create(&log)?).stderr(File::create(folder.join("service.err"))?);
         let mut process = command.spawn().map_err(|error| format!("table-order-local cannot be run: {error}"))?;
         let Some(address) = wait_for(&mut process, || address(&fs::read_to_string(&log).ok()?))? else {
@@ -54,45 +63,29 @@ impl Service {
         Ok((Self { process, address }, Config::read(&variables)?))
     }
 
-    /// Start the bare handler, which answers with the bytes of these files.
-    pub(crate) fn start_bare(files: &[PathBuf]) -> Result<Self, Trouble> {
-        let mut command = Command::new(sibling("bare-handler")?);
-        let mut process = command.args(files).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-        let mut line = String::new();
-        if let Some(stdout) = process.stdout.take() {
-            BufReader::new(stdout).read_line(&mut line)?;
-        }
-        let address = line.trim().parse().map_err(|_| "the bare handler does not start")?;
-        Ok(Self { process, address })
-    }
-
-    /// Start a program that listens at this address.
-    pub(crate) fn start_at(mut command: Command, address: SocketAddr) -> Result<Self, Trouble> {
-        let name = command.get_program().to_string_lossy().into_owned();
-        let mut process = command.spawn().map_err(|error| format!("{name} cannot be run: {error}"))?;
-        match wait_for(&mut process, || TcpStream::connect(address).ok())? {
-            Some(_) => Ok(Self { process, address }),
-            None => Err(format!("{name} does not start: see its log in target/bench").into()),
-        }
-    }
-
-    /// A process that listens nowhere.
-    pub(crate) fn without_address(process: Child) -> Self {
-        Self { process, address: ([0, 0, 0, 0], 0).into() }
+    /// A process that was started otherwise, and listens at this address.
+    pub fn of(process: Child, address: SocketAddr) -> Self {
+        Self { process, address }
     }
 
     /// Its process.
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
     /// Let it stand still.
-    pub(crate) fn pause(&self) -> Result<(), Trouble> {
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn pause(&self) -> Result<(), Trouble> {
         signal(&self.process, Signal::STOP)
     }
 
     /// Let it go on.
-    pub(crate) fn resume(&self) -> Result<(), Trouble> {
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn resume(&self) -> Result<(), Trouble> {
         signal(&self.process, Signal::CONT)
     }
 }
@@ -109,10 +102,13 @@ impl Drop for Service {
     }
 }
 
-/// A program that was built together with this one.
-pub(crate) fn sibling(name: &str) -> Result<PathBuf, Trouble> {
+/// A program that this task of `make` builds together with its own.
+///
+/// # Errors
+/// When it is missing.
+pub fn sibling(task: &str, name: &str) -> Result<PathBuf, Trouble> {
     let path = std::env::current_exe()?.with_file_name(name);
-    if path.exists() { Ok(path) } else { Err(format!("{} is missing: use `make bench`", path.display()).into()) }
+    if path.exists() { Ok(path) } else { Err(format!("{} is missing: use `make {task}`", path.display()).into()) }
 }
 
 fn signal(process: &Child, signal: Signal) -> Result<(), Trouble> {
@@ -121,7 +117,10 @@ fn signal(process: &Child, signal: Signal) -> Result<(), Trouble> {
 }
 
 /// Wait until there is an answer. `None` if the process ends first.
-fn wait_for<T>(process: &mut Child, mut answer: impl FnMut() -> Option<T>) -> Result<Option<T>, Trouble> {
+///
+/// # Errors
+/// When that takes too long.
+pub fn wait_for<T>(process: &mut Child, mut answer: impl FnMut() -> Option<T>) -> Result<Option<T>, Trouble> {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
         if let Some(answer) = answer() {

@@ -6,7 +6,7 @@
 //! omission).
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,61 +14,54 @@ use hdrhistogram::Histogram;
 
 use crate::Trouble;
 use crate::http::Connection;
+use crate::program::unless_interrupted;
 
 /// The longest latency that is told apart from longer ones.
 const LONGEST: Duration = Duration::from_secs(60);
 /// Time for all threads to start before the first request is due.
 const HEAD_START: Duration = Duration::from_millis(50);
 
-/// Set when the run is to end early.
-pub(crate) static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-/// An error once the run is to end early.
-pub(crate) fn unless_interrupted() -> Result<(), Trouble> {
-    if INTERRUPTED.load(Ordering::Relaxed) { Err("interrupted".into()) } else { Ok(()) }
-}
-
 /// What to do.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Plan {
+pub struct Plan {
     /// Requests a second in an open loop; `None` closes the loop.
-    pub(crate) rate: Option<f64>,
+    pub rate: Option<f64>,
     /// Send no more than this.
-    pub(crate) requests: u64,
+    pub requests: u64,
     /// Send for no longer than this.
-    pub(crate) time: Duration,
+    pub time: Duration,
 }
 
 impl Plan {
     /// So many requests a second for some time, whatever the answers.
-    pub(crate) fn open(rate: f64, time: Duration) -> Self {
+    pub fn open(rate: f64, time: Duration) -> Self {
         // Rates and times of a run are small numbers.
         let requests = (rate * time.as_secs_f64()).round() as u64;
         Self { rate: Some(rate), requests, time: Duration::MAX }
     }
 
     /// For some time, the next request when the last is answered.
-    pub(crate) fn closed(time: Duration) -> Self {
+    pub fn closed(time: Duration) -> Self {
         Self { rate: None, requests: u64::MAX, time }
     }
 
     /// So many requests, the next when the last is answered.
-    pub(crate) fn all(requests: u64) -> Self {
+    pub fn all(requests: u64) -> Self {
         Self { rate: None, requests, time: Duration::MAX }
     }
 }
 
 /// What came of it.
 #[derive(Clone, Debug)]
-pub(crate) struct Outcome {
+pub struct Outcome {
     /// Latencies of the good answers in nanoseconds.
-    pub(crate) latencies: Histogram<u64>,
+    latencies: Histogram<u64>,
     /// Answers of another status than the one expected.
-    pub(crate) failed: u64,
+    pub failed: u64,
     /// The first of them.
-    pub(crate) first_failure: Option<String>,
+    pub first_failure: Option<String>,
     /// From the first request to the last answer.
-    pub(crate) elapsed: Duration,
+    pub elapsed: Duration,
 }
 
 impl Outcome {
@@ -79,17 +72,17 @@ impl Outcome {
     }
 
     /// Good answers.
-    pub(crate) fn good(&self) -> u64 {
+    pub fn good(&self) -> u64 {
         self.latencies.len()
     }
 
     /// Good answers a second.
-    pub(crate) fn per_second(&self) -> f64 {
+    pub fn per_second(&self) -> f64 {
         self.good() as f64 / self.elapsed.as_secs_f64()
     }
 
     /// The latency that this share of the good answers kept, in milliseconds.
-    pub(crate) fn percentile_ms(&self, percent: f64) -> f64 {
+    pub fn percentile_ms(&self, percent: f64) -> f64 {
         self.latencies.value_at_percentile(percent) as f64 / 1e6
     }
 
@@ -98,7 +91,10 @@ impl Outcome {
     }
 
     /// Add what another thread, or another round, measured.
-    pub(crate) fn add(&mut self, other: Self) -> Result<(), Trouble> {
+    ///
+    /// # Errors
+    /// When the latencies cannot be added.
+    pub fn add(&mut self, other: Self) -> Result<(), Trouble> {
         self.latencies.add(&other.latencies)?;
         self.failed += other.failed;
         self.first_failure = self.first_failure.take().or(other.first_failure);
@@ -108,12 +104,18 @@ impl Outcome {
 }
 
 /// Open connections: as many as there can be requests at once.
-pub(crate) fn connect(address: SocketAddr, connections: usize) -> Result<Vec<Connection>, Trouble> {
+///
+/// # Errors
+/// When nobody listens there.
+pub fn connect(address: SocketAddr, connections: usize) -> Result<Vec<Connection>, Trouble> {
     Ok((0..connections).map(|_| Connection::open(address)).collect::<Result<_, _>>()?)
 }
 
 /// Carry a plan out. `write` writes the bytes of a request, and `expected` is the status of a good answer.
-pub(crate) fn drive(
+///
+/// # Errors
+/// When a connection fails, or the run is interrupted.
+pub fn drive(
     connections: &mut [Connection],
     plan: Plan,
     expected: u16,
