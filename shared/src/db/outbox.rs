@@ -52,6 +52,8 @@ pub async fn record(db: &mut PgConnection, store_id: StoreId, event: Event, now:
 pub struct WaitingRow {
     /// The event's id.
     pub id: Uuid,
+    /// Its place in the outbox.
+    pub sequence: i64,
     /// Its kind.
     pub event_type: String,
     /// The event as it is published.
@@ -60,16 +62,17 @@ pub struct WaitingRow {
     pub attempts: i32,
 }
 
-/// The oldest events that may be published now, up to `limit`.
-pub async fn waiting(db: &mut PgConnection, now: Timestamp, limit: i64) -> Result<Vec<WaitingRow>> {
+/// The oldest events after a place in the outbox that may be published now, up to `limit`. Places count from 1.
+pub async fn waiting(db: &mut PgConnection, now: Timestamp, after: i64, limit: i64) -> Result<Vec<WaitingRow>> {
     let rows = sqlx::query_as!(
         WaitingRow,
-        "select id, event_type, payload, attempts
+        "select id, sequence, event_type, payload, attempts
          from outbox
-         where published_at is null and next_attempt_at <= $1
+         where published_at is null and next_attempt_at <= $1 and sequence > $2
          order by sequence
-         limit $2",
+         limit $3",
         now as Timestamp,
+        after,
         limit,
     )
     .fetch_all(db)

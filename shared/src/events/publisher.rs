@@ -34,10 +34,35 @@ const PERSISTENT: u8 = 2;
 pub struct Outcome {
     /// Published, and confirmed.
     pub published: Vec<Uuid>,
-    /// Cannot be published as they are, and why.
-    pub refused: Vec<(Uuid, Error)>,
+    /// Cannot be published as they are.
+    pub refused: Vec<Refused>,
     /// Why the others were not tried, or nobody knows what became of them.
     pub failure: Option<Error>,
+}
+
+/// An event that cannot be published as it is.
+#[derive(Debug)]
+pub struct Refused {
+    /// Its id.
+    pub id: Uuid,
+    /// How often it failed before.
+    pub attempts: i32,
+    /// Why.
+    pub error: Error,
+}
+
+impl Outcome {
+    /// Whether there is nothing to note.
+    pub fn is_empty(&self) -> bool {
+        self.published.is_empty() && self.refused.is_empty()
+    }
+
+    fn add(&mut self, row: &WaitingRow, refusal: Option<Error>) {
+        match refusal {
+            None => self.published.push(row.id),
+            Some(error) => self.refused.push(Refused { id: row.id, attempts: row.attempts, error }),
+        }
+    }
 }
 
 /// Publishes events.
@@ -85,10 +110,10 @@ async fn publish_here(rows: &[WaitingRow], feed: &Feed, cache: &Cache, now: Time
     for row in rows {
         match serde_json::from_str::<Envelope>(&row.payload) {
             Ok(event) => {
-                outcome.published.push(row.id);
+                outcome.add(row, None);
                 events.push(event);
             }
-            Err(error) => outcome.refused.push((row.id, error.into())),
+            Err(error) => outcome.add(row, Some(error.into())),
         }
     }
     if let Err(error) = fanout::apply(feed, cache, &events, now).await {
@@ -150,11 +175,8 @@ impl RabbitMq {
         // All of the batch in this time, which is below PostgreSQL's patience with an idle transaction: what a slow broker
         // has confirmed until then counts.
         let all = in_time(async {
-            while let Some((id, refusal)) = answers.next().await.transpose()? {
-                match refusal {
-                    None => outcome.published.push(id),
-                    Some(reason) => outcome.refused.push((id, Error::internal(reason))),
-                }
+            while let Some((row, refusal)) = answers.next().await.transpose()? {
+                outcome.add(row, refusal.map(Error::internal));
             }
             Ok(())
         });
@@ -197,10 +219,10 @@ impl RabbitMq {
     }
 }
 
-/// Publish one event. With its id comes nothing once every queue that takes it has it, or the reason why none will.
-async fn publish_to(channel: &Channel, row: &WaitingRow) -> lapin::Result<(Uuid, Option<String>)> {
+/// Publish one event. With it comes nothing once every queue that takes it has it, or the reason why none will.
+async fn publish_to<'a>(channel: &Channel, row: &'a WaitingRow) -> lapin::Result<(&'a WaitingRow, Option<String>)> {
     let Some(event_type) = EventType::from_name(&row.event_type) else {
-        return Ok((row.id, Some(format!("there is no event type {}", row.event_type))));
+        return Ok((row, Some(format!("there is no event type {}", row.event_type))));
     };
     // A message that no queue takes is confirmed all the same; it comes back only when it is mandatory.
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
@@ -219,5 +241,5 @@ async fn publish_to(channel: &Channel, row: &WaitingRow) -> lapin::Result<(Uuid,
         Confirmation::Nack(_) => Some("RabbitMQ could not keep it".to_owned()),
         Confirmation::NotRequested => Some("RabbitMQ was not asked to confirm it".to_owned()),
     };
-    Ok((row.id, reason))
+    Ok((row, reason))
 }

@@ -1,20 +1,22 @@
 //! The relay: drains the outbox.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::publisher::Publisher;
+use super::publisher::{Outcome, Publisher, Refused};
 use crate::clock::Clock;
 use crate::db::{housekeeping, outbox};
+use crate::domain::Timestamp;
 use crate::error::Result;
 
-/// Events published under one lock.
-const BATCH: i64 = 500;
+/// Events read, published and marked together. A relay that is killed publishes no more than this twice.
+const BATCH: i64 = 1_000;
 /// A pause after a drain that was asked for: what comes meanwhile is published together, with a fraction of the queries.
 /// Screens may be half a second behind; this is a twentieth of that.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -62,37 +64,59 @@ impl Relay {
 
     /// Publish what waits in the outbox, oldest first. Returns how many events were published.
     ///
-    /// One relay at a time: another waits. An event that cannot be published is put off alone, longer each time.
+    /// One relay at a time: another waits. An event that cannot be published is put off alone, longer each time. While one
+    /// batch is on its way, what became of the one before is noted on a second connection, and the next one is read.
     ///
     /// # Errors
     /// When the database, or what is published to, is out of reach. What was published until then is done with.
     pub async fn drain(&self) -> Result<usize> {
-        let mut published = 0;
-        loop {
+        // It has the lock. What it holds is committed with the last batch.
+        let mut tx = self.db.begin().await?;
+        outbox::lock(&mut tx).await?;
+        let mut batch = outbox::waiting(&mut tx, self.clock.now(), 0, BATCH).await?;
+        let (mut published, mut last) = (0, Outcome::default());
+        while let Some(newest) = batch.last() {
             let now = self.clock.now();
-            let mut tx = self.db.begin().await?;
-            outbox::lock(&mut tx).await?;
-            let rows = outbox::waiting(&mut tx, now, BATCH).await?;
-            if rows.is_empty() {
-                return Ok(published);
-            }
-            let outcome = self.publisher.publish(&rows, now).await;
-            for (id, error) in outcome.refused {
-                tracing::error!(event.id = %id, exception = %error, "an event cannot be published");
-                let attempts = rows.iter().find(|row| row.id == id).map_or(0, |row| row.attempts);
-                outbox::put_off(&mut tx, id, now + put_off(attempts)).await?;
-            }
-            outbox::mark_published(&mut tx, &outcome.published, now).await?;
-            tx.commit().await?;
+            let next = async {
+                let is_full = batch.len() == BATCH as usize;
+                if is_full { outbox::waiting(&mut tx, now, newest.sequence, BATCH).await } else { Ok(Vec::new()) }
+            };
+            let before = mem::take(&mut last);
+            let (outcome, noted, next) =
+                tokio::join!(self.publisher.publish(&batch, now), self.note_apart(before, now), next);
             published += outcome.published.len();
-            if let Some(failure) = outcome.failure {
-                return Err(failure);
-            }
-            if rows.len() < BATCH as usize {
-                return Ok(published);
+            last = outcome;
+            let failure = last.failure.take().map_or(Ok(()), Err);
+            match failure.and(noted).and(next) {
+                Ok(next) => batch = next,
+                Err(error) => {
+                    note(&mut tx, last, now).await?;
+                    tx.commit().await?;
+                    return Err(error);
+                }
             }
         }
+        note(&mut tx, last, self.clock.now()).await?;
+        tx.commit().await?;
+        Ok(published)
     }
+
+    /// Note what became of a batch, if there was one, while the connection that holds the lock reads the next.
+    async fn note_apart(&self, outcome: Outcome, now: Timestamp) -> Result<()> {
+        if outcome.is_empty() { Ok(()) } else { note(&mut *self.db.acquire().await?, outcome, now).await }
+    }
+}
+
+/// Note what became of events.
+async fn note(db: &mut PgConnection, outcome: Outcome, now: Timestamp) -> Result<()> {
+    for Refused { id, attempts, error } in outcome.refused {
+        tracing::error!(event.id = %id, exception = %error, "an event cannot be published");
+        outbox::put_off(db, id, now + put_off(attempts)).await?;
+    }
+    if !outcome.published.is_empty() {
+        outbox::mark_published(db, &outcome.published, now).await?;
+    }
+    Ok(())
 }
 
 /// How long to put an event off that has failed this often before: 1 s, 2 s, 4 s … 10 minutes.

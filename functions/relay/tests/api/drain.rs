@@ -142,9 +142,9 @@ async fn an_event_waits_until_the_broker_is_there() {
 }
 
 #[tokio::test]
-async fn more_events_than_one_batch_go_out_and_two_relays_share_them() {
+async fn more_events_than_two_batches_go_out_once_and_two_relays_share_them() {
     let given = given().await;
-    for menu_id in 1..=620 {
+    for menu_id in 1..=2_100 {
         given.record(menu_id).await;
     }
     let other = relay_between(&given.app, given.rabbitmq.url());
@@ -153,8 +153,9 @@ async fn more_events_than_one_batch_go_out_and_two_relays_share_them() {
     let answers = join_all(twice.map(|relay| relay.handle(&nudge))).await;
 
     let published: u64 = answers.iter().map(|answer| answer.as_ref().unwrap()["published"].as_u64().unwrap()).sum();
-    assert_eq!(published, 620);
-    assert_eq!(given.menus().await, Vec::from_iter(1..=620));
+    assert_eq!(published, 2_100);
+    assert_eq!(given.waiting().await, 0);
+    assert_eq!(given.menus().await, Vec::from_iter(1..=2_100));
 }
 
 #[tokio::test]

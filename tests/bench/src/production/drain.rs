@@ -47,7 +47,7 @@ pub(super) async fn measure(parts: &mut Parts, targets: &mut Vec<Target>) -> Res
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     let results = in_turns(rounds, 2, async |side| {
         sample::wait_in_outbox(&mut parts.db, events).await?;
-        let rows = outbox::waiting(&mut parts.db, Clock::system().now(), events).await?;
+        let rows = outbox::waiting(&mut parts.db, Clock::system().now(), 0, events).await?;
         if side == 1 {
             // It is for the bare publisher, which asks no database.
             mark_published(parts).await?;

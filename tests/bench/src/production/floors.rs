@@ -150,7 +150,7 @@ impl Floors {
         sample::wait_in_outbox(&mut tx, 1).await?;
         let (began, now) = (Instant::now(), Clock::system().now());
         outbox::lock(&mut tx).await?;
-        let ids: Vec<_> = outbox::waiting(&mut tx, now, 500).await?.into_iter().map(|row| row.id).collect();
+        let ids: Vec<_> = outbox::waiting(&mut tx, now, 0, 1).await?.into_iter().map(|row| row.id).collect();
         outbox::mark_published(&mut tx, &ids, now).await?;
         tx.commit().await?;
         if ids.is_empty() { Err("no event waited".into()) } else { Ok(began.elapsed()) }
