@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
-use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use lru::LruCache;
 use serde::{Deserialize, Serialize};
@@ -119,7 +119,7 @@ impl Tokens {
             let key = DecodingKey::from_jwk(jwk).map_err(|error| format!("a public key is wrong: {error}"))?;
             verifying.insert(jwk.common.key_id.clone().unwrap_or_default(), key);
         }
-        let signing = private_pem.map(|pem| signing_key(pem, &verifying)).transpose()?;
+        let signing = private_pem.map(|pem| signing_key(pem, &published)).transpose()?;
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
@@ -174,13 +174,14 @@ impl Tokens {
 }
 
 /// The private key with the header it signs under: the `kid` of the public key that checks it.
-fn signing_key(pem: &str, verifying: &HashMap<String, DecodingKey>) -> Result<(Header, EncodingKey), String> {
-    let key =
-        EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(|error| format!("the private key is wrong: {error}"))?;
-    let probe = jsonwebtoken::crypto::sign(b"probe", &key, Algorithm::RS256).map_err(|error| error.to_string())?;
-    let kid = verifying
-        .iter()
-        .find(|(_, public)| jsonwebtoken::crypto::verify(&probe, b"probe", public, Algorithm::RS256).unwrap_or(false));
-    let (kid, _) = kid.ok_or("the private key belongs to none of the public keys")?;
-    Ok((Header { kid: Some(kid.clone()), ..Header::new(Algorithm::RS256) }, key))
+///
+/// Nothing is signed to find that out: the first signature of a process takes 30 ms, in which aws-lc gathers entropy, and a
+/// function starts without it.
+fn signing_key(pem: &str, published: &JwkSet) -> Result<(Header, EncodingKey), String> {
+    let wrong = |error| format!("the private key is wrong: {error}");
+    let key = EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(wrong)?;
+    let public = Jwk::from_encoding_key(&key, Algorithm::RS256).map_err(wrong)?.algorithm;
+    let jwk = published.keys.iter().find(|jwk| jwk.algorithm == public);
+    let kid = jwk.ok_or("the private key belongs to none of the public keys")?.common.key_id.clone();
+    Ok((Header { kid, ..Header::new(Algorithm::RS256) }, key))
 }

@@ -456,3 +456,15 @@ fn two_keys_may_come_as_pem_or_as_a_key_set() {
     assert_eq!(keys::read_public_pems(&pems).unwrap(), both);
     assert_eq!(keys::read_jwks(&serde_json::to_string(&both).unwrap()).unwrap(), both);
 }
+
+#[test]
+fn a_private_key_signs_under_the_name_of_its_public_half_which_must_be_published() {
+    let (own, other) = (Keys::new(), Keys::new());
+    let both = JwkSet { keys: [other.published().keys, own.published().keys].concat() };
+
+    let token = Tokens::new(both, Some(&own.private_pem)).unwrap().sign(&some_claims()).unwrap();
+
+    assert_eq!(decode_header(&token).unwrap().kid, Some(own.kid()));
+    let refused = Tokens::new(other.published(), Some(&own.private_pem)).unwrap_err();
+    assert!(refused.contains("belongs to none"), "{refused}");
+}

@@ -1,24 +1,32 @@
-//! How long a function takes from the start of its process to its first answer, beside one that does nothing.
+//! How long a function takes from the start of its process to its first answer, beside one that does nothing but what cannot be
+//! spared: say hello, or connect to the same servers and ask each of them one question.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use lambda_emulator::Lambda;
+use lambda_emulator::{Function, Lambda};
 use measure::Trouble;
 use measure::program::say;
 use measure::report::{self, Spread, Target};
-use measure::service::sibling;
 
 use super::parts::{Parts, http_answer, http_event};
 use super::sample;
-use crate::TASK;
 use crate::cpu::peak_mib;
 use crate::turns::in_turns;
 
-/// Longest time to the first answer, in times of the bare function's.
+/// Longest time to the first answer, in times of the floor's.
 const LONGEST: f64 = 3.0;
 /// The function that does nothing.
 const BARE: &str = "bare-function";
+/// The function that connects to what its environment names.
+const CONNECTING: &str = "connecting-function";
+/// What such a function is called here, and the variables that name its servers.
+const CONNECTIONS: [(&str, &[&str]); 3] = [
+    ("a bare function, PostgreSQL, Redis", &["DATABASE_URL", "REDIS_URL"]),
+    ("a bare function, PostgreSQL, RabbitMQ", &["DATABASE_URL", "RABBITMQ_URL"]),
+    ("a bare function, Redis", &["REDIS_URL"]),
+];
 
 /// A function and what it is first asked.
 struct Start {
@@ -30,8 +38,8 @@ struct Start {
     status: Option<u16>,
     /// Whether an event waits in the outbox.
     waiting: bool,
-    /// Whether the target is for this one: the function with something to do.
-    counts: bool,
+    /// What it is held beside. A floor itself has none.
+    floor: Option<&'static str>,
 }
 
 /// How one start went.
@@ -44,25 +52,28 @@ struct Started {
 pub(super) async fn measure(parts: &mut Parts, targets: &mut Vec<Target>) -> Result<String, Trouble> {
     let starts = starts(parts)?;
     let mut names: Vec<_> = starts.iter().map(|start| start.function).collect();
+    names.sort_unstable();
     names.dedup();
-    let functions = names.iter().map(|&name| parts.function(name, 1)).collect::<Result<Vec<_>, _>>()?;
+    let functions = names.iter().map(|&name| function(parts, name)).collect::<Result<Vec<_>, _>>()?;
+    let size = |function: &Function| Ok((function.name, size_mib(&function.binary)?));
+    let sizes: HashMap<_, _> = functions.iter().map(size).collect::<Result<_, Trouble>>()?;
     let lambda = Lambda::start(functions).await?;
     // The relay's schedule notes that it has reached the broker: `/health` is not well before.
     lambda.invoke("relay", include_str!("../../../../events/relay.schedule.json")).await?;
     lambda.retire("relay").await;
     let rounds = parts.effort.cold_rounds;
-    say(&format!("Cold starts of {} functions and a bare one in turns: {rounds} rounds.", names.len() - 1));
+    say(&format!("Cold starts of {} functions, floors among them, in turns: {rounds} rounds.", names.len()));
     let results = in_turns(rounds, starts.len(), async |side| one(parts, &lambda, &starts[side]).await).await?;
 
     let millis =
         |side: usize, time: usize| Spread::of(results[side].iter().map(|it| it.times[time].as_secs_f64() * 1e3));
-    let bare = millis(0, 1).median;
     let mut rows = Vec::new();
     for (side, start) in starts.iter().enumerate() {
         let first_answer = millis(side, 1);
-        let ratio = first_answer.median / bare;
-        if start.counts {
-            let name = format!("cold start of {} beside a bare function (aim 1.5)", start.function);
+        let floor = start.floor.and_then(|floor| starts.iter().position(|start| start.function == floor));
+        let ratio = floor.map(|floor| first_answer.median / millis(floor, 1).median);
+        if let (Some(ratio), Some(floor)) = (ratio, start.floor) {
+            let name = format!("cold start of {}, {}, beside {floor} (aim 1.5)", start.function, start.asked);
             targets.push(Target::at_most(&name, LONGEST, "×", ratio));
         }
         rows.push(vec![
@@ -70,9 +81,9 @@ pub(super) async fn measure(parts: &mut Parts, targets: &mut Vec<Target>) -> Res
             start.asked.to_owned(),
             format!("{:.1}", millis(side, 0)),
             format!("{first_answer:.1}"),
-            if side == 0 { String::new() } else { format!("{ratio:.2}") },
+            ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default(),
             format!("{:.1}", Spread::of(results[side].iter().map(|it| it.peak_mib))),
-            format!("{:.1}", size_mib(&sibling(TASK, start.function)?)?),
+            format!("{:.1}", sizes.get(start.function).copied().unwrap_or_default()),
         ]);
     }
     let header = [
@@ -107,38 +118,56 @@ fn starts(parts: &Parts) -> Result<Vec<Start>, Trouble> {
     let guest = parts.data.stores.first().and_then(|store| store.tables.first()).ok_or("there is no table")?;
     let table = parts.data.board.tables.first().ok_or("there is no table")?;
     let history = format!("/api/admin/tables/{}/order-history", table.id);
-    let http = |function, asked, path: &str, token: Option<&str>, counts| Start {
+    let http = |function, asked, path: &str, token: Option<&str>, status, floor| Start {
         function,
         asked,
         event: http_event("GET", path, token, &[], ""),
-        status: Some(200),
+        status: Some(status),
         waiting: false,
-        counts,
+        floor,
     };
-    let event = |function, asked, event: &str, waiting, counts| Start {
+    let event = |function, asked, event: &str, waiting, floor| Start {
         function,
         asked,
         event: event.to_owned(),
         status: None,
         waiting,
-        counts,
+        floor: Some(floor),
     };
     let nudge = include_str!("../../../../events/relay.nudge.json");
     let created = include_str!("../../../../events/fanout.order.created.json");
-    Ok(vec![
-        http(BARE, "a request", "/", None, false),
-        http("auth", "who a guest is", "/api/customer/auth/me", Some(&guest.token), true),
-        http("menus", "menu list", "/api/customer/menus", Some(&guest.token), true),
-        http("orders", "a table's orders", "/api/customer/orders", Some(&guest.token), true),
-        http("tables", "a table's history", &history, Some(&parts.data.staff), true),
-        http("stores", "list of stores", "/api/superadmin/stores", Some(&parts.data.super_admin), true),
-        http("system", "`/health`", "/health", None, true),
-        http("system", "`/health/live`", "/health/live", None, false),
-        event("relay", "a nudge, one event waits", nudge, true, true),
-        event("relay", "a nudge, nothing waits", nudge, false, false),
-        event("fanout", "one order", created, false, true),
-        event("migrate", "a deployment, nothing new", "{}", false, true),
-    ])
+    let [(asking, _), (publishing, _), (feeding, _)] = CONNECTIONS;
+    let mut starts = vec![http(BARE, "a request", "/", None, 200, None)];
+    starts.extend(CONNECTIONS.map(|(name, _)| http(name, "a request", "/", None, 200, None)));
+    for (function, asked, path, token) in [
+        ("auth", "who a guest is", "/api/customer/auth/me", &guest.token),
+        ("menus", "menu list", "/api/customer/menus", &guest.token),
+        ("orders", "a table's orders", "/api/customer/orders", &guest.token),
+        ("tables", "a table's history", &history, &parts.data.staff),
+        ("stores", "list of stores", "/api/superadmin/stores", &parts.data.super_admin),
+    ] {
+        starts.push(http(function, "no token", path, None, 401, Some(BARE)));
+        starts.push(http(function, asked, path, Some(token), 200, Some(asking)));
+    }
+    starts.extend([
+        http("system", "`/health/live`", "/health/live", None, 200, Some(BARE)),
+        http("system", "`/health`", "/health", None, 200, Some(asking)),
+        event("relay", "a nudge, one event waits", nudge, true, publishing),
+        event("fanout", "one order", created, false, feeding),
+        event("migrate", "a deployment, nothing new", "{}", false, publishing),
+    ]);
+    Ok(starts)
+}
+
+/// A function, or a floor.
+fn function(parts: &Parts, name: &'static str) -> Result<Function, Trouble> {
+    let Some((_, named)) = CONNECTIONS.iter().find(|(connecting, _)| *connecting == name) else {
+        return parts.function(name, 1);
+    };
+    let mut function = parts.function(CONNECTING, 1)?;
+    function.name = name;
+    function.variables.retain(|(name, _)| named.contains(&name.as_str()));
+    Ok(function)
 }
 
 fn size_mib(path: &Path) -> Result<f64, Trouble> {
