@@ -3,14 +3,16 @@
 //! What a function is not given, though it needs it, stops it at the start. It connects to nothing before its first request.
 //!
 //! With its answer an environment may be frozen, in the middle of whatever it is doing. A function whose changes make events
-//! registers an internal extension: Lambda sends the answer on at once, and freezes only when the nudge is done, too.
+//! has an internal extension that is told of every request: Lambda sends the answer on at once, and freezes only when the
+//! nudge is done, too.
 
 use std::sync::Arc;
 
 use lambda_extension::Extension;
-use lambda_runtime::{LambdaEvent, service_fn, spawn_graceful_shutdown_handler};
+use lambda_runtime::{LambdaEvent, service_fn};
 use serde::Serialize;
 use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tower::ServiceExt;
 
@@ -49,13 +51,9 @@ pub async fn serve_changing(routes: fn() -> Routes) -> Result<(), Error> {
 }
 
 async fn run_http(routes: fn() -> Routes, parts: Parts) -> Result<(), Error> {
-    let db = parts.db.clone();
+    let (db, done) = (parts.db.clone(), Arc::new(Notify::new()));
     let closing = db.clone();
-    spawn_graceful_shutdown_handler(async move || closing.close().await).await;
-    let done = Arc::new(Notify::new());
-    if matches!(parts.bus, Bus::Sqs(_)) {
-        settle_after_answers(parts.bus.clone(), done.clone()).await?;
-    }
+    extend(parts.bus.clone(), done.clone(), async move { closing.close().await }).await?;
     let service = layers::service(routes(), App::new(parts));
     lambda_http::run(lambda_http::service_fn(move |request: lambda_http::Request| {
         let (service, db, done) = (service.clone(), db.clone(), Done(done.clone()));
@@ -81,9 +79,11 @@ impl Drop for Done {
     }
 }
 
-/// Keep the environment from being frozen after a request is done until nudges are, too. Must be called before the first
-/// request is asked for.
-async fn settle_after_answers(bus: Bus, done: Arc<Notify>) -> Result<(), Error> {
+/// Register the internal extension that Lambda tells a process of its end through (SIGTERM), when it does `close`. With nudges
+/// it also keeps the environment from being frozen after a request is done until they are. Must be called before the first
+/// event is asked for.
+async fn extend(bus: Bus, done: Arc<Notify>, close: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
+    let events: &[&str] = if matches!(bus, Bus::Sqs(_)) { &["INVOKE"] } else { &[] };
     let settle = lambda_extension::service_fn(move |_| {
         let (bus, done) = (bus.clone(), done.clone());
         async move {
@@ -92,17 +92,20 @@ async fn settle_after_answers(bus: Bus, done: Arc<Notify>) -> Result<(), Error> 
             Ok::<_, Error>(())
         }
     });
-    let extension = Extension::new()
-        .with_extension_name("nudges")
-        .with_events(&["INVOKE"])
-        .with_events_processor(settle)
-        .register()
-        .await?;
+    let extension = Extension::new().with_extension_name("table-order").with_events(events);
+    let extension = extension.with_events_processor(settle).register().await?;
+    let mut ends = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
-        if let Err(error) = extension.run().await {
-            tracing::error!(exception = %error, "Lambda's Extensions API fails");
-            // Lambda would wait for the extension after every request. A new environment starts well.
-            std::process::exit(1);
+        tokio::select! {
+            _ = ends.recv() => {
+                close.await;
+                std::process::exit(0);
+            }
+            failed = extension.run() => {
+                tracing::error!(exception = ?failed, "Lambda's Extensions API fails");
+                // Lambda would wait for the extension after every event. A new environment starts well.
+                std::process::exit(1);
+            }
         }
     });
     Ok(())
@@ -121,7 +124,7 @@ pub async fn run<T: Serialize>(
     handle: impl AsyncFn(Value) -> crate::Result<T>,
     close: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
-    spawn_graceful_shutdown_handler(|| close).await;
+    extend(Bus::Off, Arc::default(), close).await?;
     let handle = &handle;
     lambda_runtime::run(service_fn(async move |event: LambdaEvent<Value>| {
         handle(event.payload).await.map_err(|error| {

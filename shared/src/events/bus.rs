@@ -1,6 +1,7 @@
 //! The nudge: tells the relay, after a commit, that the outbox has something.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -11,7 +12,9 @@ use crate::aws::Queue;
 use crate::rest::Rest;
 
 /// How long a nudge may take. No answer waits for it, but under Lambda the environment takes no other request meanwhile.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_millis(150);
+/// How long one may take before any has arrived: it makes the client and its connection.
+const FIRST_PATIENCE: Duration = Duration::from_millis(500);
 /// How long SQS is left alone after a failure.
 const REST: Duration = Duration::from_secs(5);
 
@@ -32,6 +35,8 @@ pub struct NudgeQueue {
     queue: Queue,
     rest: Rest,
     under_way: TaskTracker,
+    /// A nudge has arrived.
+    has_arrived: AtomicBool,
 }
 
 impl Bus {
@@ -40,7 +45,8 @@ impl Bus {
         let under_way = TaskTracker::new();
         // Nudges may still begin: it only lets `settled` end whenever there is none.
         under_way.close();
-        Self::Sqs(Arc::new(NudgeQueue { queue: Queue::new(queue_url), rest: Rest::of(REST), under_way }))
+        let (queue, rest) = (Queue::new(queue_url), Rest::of(REST));
+        Self::Sqs(Arc::new(NudgeQueue { queue, rest, under_way, has_arrived: AtomicBool::new(false) }))
     }
 
     /// Tell the relay, in the background. Never fails: a lost nudge delays an event, until the next or the relay's own
@@ -69,11 +75,12 @@ impl NudgeQueue {
         if self.rest.is_on() {
             return;
         }
+        let patience = if self.has_arrived.load(Ordering::Relaxed) { PATIENCE } else { FIRST_PATIENCE };
         // What it says does not matter; SQS takes no empty message.
-        let why = match timeout(PATIENCE, self.queue.send("nudge")).await {
-            Ok(Ok(())) => return,
+        let why = match timeout(patience, self.queue.send("nudge")).await {
+            Ok(Ok(())) => return self.has_arrived.store(true, Ordering::Relaxed),
             Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {} ms", PATIENCE.as_millis()),
+            Err(_) => format!("no answer within {} ms", patience.as_millis()),
         };
         tracing::warn!(exception = %why, "the relay could not be nudged; its schedule will find the event");
         self.rest.begin();
