@@ -3,7 +3,7 @@
 use fanout::Handler;
 use shared::lambda::{self, Error};
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let handler = Handler::new(&lambda::start()?)?;
     lambda::run(async |event| handler.handle(event).await, async {}).await

@@ -1,6 +1,6 @@
 //! Runs the `menus` routes under AWS Lambda.
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::lambda::Error> {
     shared::lambda::serve_changing(menus::router).await
 }

@@ -2,7 +2,7 @@
 
 use shared::lambda::{self, Error};
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = lambda::start()?;
     migrate::check(&config)?;

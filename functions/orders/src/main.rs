@@ -1,6 +1,6 @@
 //! Runs the `orders` routes under AWS Lambda.
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::lambda::Error> {
     shared::lambda::serve_changing(orders::router).await
 }

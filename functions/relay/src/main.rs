@@ -5,7 +5,7 @@ use std::sync::Arc;
 use relay::Handler;
 use shared::lambda::{self, Error};
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let handler = Arc::new(Handler::new(&lambda::start()?)?);
     let closing = handler.clone();
