@@ -183,7 +183,7 @@ async fn an_order_is_answered_before_its_nudge_which_is_finished_all_the_same() 
         assert_eq!(answer["statusCode"], 201, "{answer}");
         let sent_again = async {
             let (mut nudge, _) = sqs.accept().await.unwrap();
-            nudge.read(&mut [0; 16 * 1024]).await.unwrap();
+            assert_ne!(nudge.read(&mut [0; 16 * 1024]).await.unwrap(), 0);
             nudge.write_all(b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
             sqs.accept().await.unwrap();
         };
