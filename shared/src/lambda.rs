@@ -96,16 +96,17 @@ async fn extend(bus: Bus, done: Arc<Notify>, close: impl Future<Output = ()> + S
     let extension = extension.with_events_processor(settle).register().await?;
     let mut ends = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
-        tokio::select! {
-            _ = ends.recv() => {
-                close.await;
-                std::process::exit(0);
-            }
-            failed = extension.run() => {
-                tracing::error!(exception = ?failed, "Lambda's Extensions API fails");
-                // Lambda would wait for the extension after every event. A new environment starts well.
-                std::process::exit(1);
-            }
+        ends.recv().await;
+        close.await;
+        std::process::exit(0);
+    });
+    tokio::spawn(async move {
+        let failed = extension.run().await;
+        // One that is told of nothing has only to be registered: `cargo lambda watch` refuses it the next event.
+        if !events.is_empty() {
+            tracing::error!(exception = ?failed, "Lambda's Extensions API fails");
+            // Lambda would wait for the extension after every event. A new environment starts well.
+            std::process::exit(1);
         }
     });
     Ok(())
