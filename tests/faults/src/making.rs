@@ -26,7 +26,7 @@ use crate::guests::Load;
 use crate::proxy::{Moment, Proxy};
 use crate::service::{Service, eventually};
 
-/// How long a trap may take to spring. The event source mappings may be pausing after a failure, 5 s at most, and a nudge
+/// How long a trap may take to spring. The event source mappings may be pausing after a failure, 1 s at most, and a nudge
 /// that failed may have to wait for the schedule.
 const TRAP: Duration = Duration::from_secs(75);
 /// Orders of 50 lines with long notes, some 40 kB an event: more than a reader who has stopped reading is sent ahead.

@@ -1,9 +1,9 @@
 //! AWS Lambda on this machine, for the real binaries of functions, which a test may kill at any moment.
 //!
 //! As on AWS, a process (an *execution environment*) has one event at a time, stands still between two events, once its
-//! function has answered and its internal extension is done, too, and is
-//! replaced when it has died or taken too long; while all are busy another is started, up to a limit. `cargo lambda watch`
-//! does none of this: a function that dies there is not started again.
+//! function has answered and its internal extension is done, too, and is replaced when it has died or taken too long; while
+//! all are busy another is started, up to a limit. `cargo lambda watch` does none of this: a function that dies there is not
+//! started again.
 
 mod environment;
 mod http;
