@@ -74,7 +74,7 @@ impl Relay {
         let mut tx = self.db.begin().await?;
         outbox::lock(&mut tx).await?;
         let mut batch = outbox::waiting(&mut tx, self.clock.now(), 0, BATCH).await?;
-        let (mut published, mut last) = (0, Outcome::default());
+        let (mut published, mut last, mut done) = (0, Outcome::default(), Ok(()));
         while let Some(newest) = batch.last() {
             let now = self.clock.now();
             let next = async {
@@ -90,15 +90,14 @@ impl Relay {
             match failure.and(noted).and(next) {
                 Ok(next) => batch = next,
                 Err(error) => {
-                    note(&mut tx, last, now).await?;
-                    tx.commit().await?;
-                    return Err(error);
+                    done = Err(error);
+                    break;
                 }
             }
         }
         note(&mut tx, last, self.clock.now()).await?;
         tx.commit().await?;
-        Ok(published)
+        done.map(|()| published)
     }
 
     /// Note what became of a batch, if there was one, while the connection that holds the lock reads the next.
