@@ -36,7 +36,7 @@ struct Effort {
 }
 
 impl Effort {
-    /// What the results in `docs/SECURITY.md` come from: about six minutes.
+    /// What the results in `docs/SECURITY.md` come from: about seven minutes.
     const FULL: Self = Self { logins: 120, rounds: 7, seconds: 10.0 };
     /// Less than a minute.
     const QUICK: Self = Self { logins: 12, rounds: 2, seconds: 4.0 };
