@@ -1,10 +1,11 @@
 //! Logs: every line names its request, and no line holds a secret.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use serde_json::json;
 use shared::telemetry::logs::{self, JsonLines};
+use tracing::Dispatch;
 use tracing::instrument::WithSubscriber;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -27,6 +28,10 @@ impl Write for Lines {
 impl Lines {
     /// Writes what is logged from `level` up as it is written in production.
     pub(crate) fn subscriber(&self, level: tracing::Level) -> impl tracing::Subscriber + Send + Sync + 'static {
+        // While there is only one, `tracing` asks none about a place in the code that another thread comes to first, and
+        // leaves that place silent from then on. A second one, for good.
+        static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
+        LazyLock::force(&SECOND);
         let writer = self.clone();
         tracing_subscriber::registry().with(logs::filter(level)).with(JsonLines::new(move || writer.clone()))
     }
