@@ -6,7 +6,7 @@ WORKDIR /workspace
 
 FROM rust AS dev
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends curl python3-venv \
+    && apt-get install --yes --no-install-recommends cmake curl nasm python3-venv \
     && rm -rf /var/lib/apt/lists/*
 COPY local/private/requirements.txt /tmp/requirements.txt
 # `--no-deps` leaves out zig, a compiler for other processors that only `cargo lambda build` needs.

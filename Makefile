@@ -21,6 +21,14 @@ NOT_COUNTED := --ignore-filename-regex '/shared/src/testing/'
 LEARN_QUERIES := env SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$(TARGET)/queries \
 	$(WITH_SERVICES) --only postgres cargo check --quiet --package shared --all-features
 
+# What libjpeg-turbo is built with, which decodes and encodes pictures.
+COMPILERS := cmake nasm
+MISSING_COMPILERS = $(strip $(foreach compiler,$(COMPILERS),$(if $(shell command -v $(compiler)),,$(compiler))))
+
+# Everything that compiles the service.
+run watch migrate migrate-down seed reset openapi openapi-check fuzz keys lint doc bench faults security seeded \
+	coverage learn-queries test: compilers
+
 ##@ Every day
 
 .PHONY: help
@@ -129,9 +137,26 @@ docs-assets: ## renew Swagger UI and ReDoc from npm
 ##@ Now and then
 
 .PHONY: fuzz
-fuzz: $(VENV)/bin/schemathesis $(WITH_SERVICES) ## try 10,000 requests that nobody thought of (SEED=…)
+fuzz: $(VENV)/bin/schemathesis $(WITH_SERVICES) ## try 10,000 requests, and pictures, that nobody thought of (SEED=…)
 	@cargo build --quiet --package local
 	@$(WITH_SERVICES) --only postgres $(VENV)/bin/python tests/fuzz/run.py $(if $(SEED),--seed $(SEED))
+	@$(MAKE) --no-print-directory fuzz-pictures
+
+# How long, in seconds.
+FUZZ_PICTURES := 120
+HOST = $(shell rustc --version --verbose | sed -n 's/^host: //p')
+# What libFuzzer needs to see which way the code went. Not for build scripts: hence `--target`.
+FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-pc-table \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-trace-compares
+
+.PHONY: fuzz-pictures
+fuzz-pictures: compilers ## try originals of pictures that nobody thought of, for two minutes (FUZZ_PICTURES=seconds)
+	@echo "Building the decoders for the fuzzer." >&2
+	@RUSTFLAGS="$(FUZZ_FLAGS)" CARGO_TARGET_DIR=$(TARGET)/fuzz \
+		cargo build --quiet --release --package picture-fuzz --target $(HOST)
+	@mkdir -p $(TARGET)/fuzz/corpus
+	@cd $(TARGET)/fuzz && $(HOST)/release/picture-fuzz corpus $(CURDIR)/functions/images/picture/tests/originals \
+		-max_total_time=$(FUZZ_PICTURES) -timeout=10 -rss_limit_mb=1024 -max_len=65536 -print_final_stats=1
 
 .PHONY: keys
 keys: ## make the keys that tokens are signed with
@@ -203,6 +228,15 @@ learn-queries: $(WITH_SERVICES)
 	@rm -rf $(TARGET)/queries && mkdir -p $(TARGET)/queries
 	@touch shared/src/lib.rs
 	@$(LEARN_QUERIES)
+
+.PHONY: compilers
+compilers:
+ifneq ($(MISSING_COMPILERS),)
+	@echo "Installing $(MISSING_COMPILERS), which libjpeg-turbo is built with." >&2
+	@sudo=$$([[ $$(id -u) = 0 ]] || echo "sudo -n"); \
+	{ $$sudo apt-get update -qq && $$sudo apt-get install -y -qq $(MISSING_COMPILERS) >/dev/null; } || \
+		{ echo "Missing: $(MISSING_COMPILERS). Install with: sudo apt-get install -y $(MISSING_COMPILERS)" >&2; exit 1; }
+endif
 
 # Knows nothing of the service, so it can be built while the service's queries are being changed.
 .PHONY: $(WITH_SERVICES)

@@ -16,7 +16,9 @@ first_requests() {
         ask $API/lambda-url/$function/health/live
     done
     ask $API/2015-03-31/functions/fanout/invocations --data '{"eventSource":"aws:rmq","rmqMessagesByQueue":{}}'
-    ask $API/2015-03-31/functions/relay/invocations --data '{"Records":[]}'
+    for function in relay images; do
+        ask $API/2015-03-31/functions/$function/invocations --data '{"Records":[]}'
+    done
     # The health check waits for it.
     touch /tmp/started
 }

@@ -6,6 +6,7 @@ import {
 } from './dom.js';
 import { Live } from './live.js';
 import { OrderBook, isUnfinished, total } from './orders.js';
+import { startPictures } from './pictures.js';
 
 /** The status that follows, and what staff call the step. */
 const NEXT = {
@@ -238,6 +239,7 @@ export function startBoard(store) {
   // Elapsed times.
   setInterval(render, 15_000);
   render();
+  startPictures(api);
   live.start();
 }
 

@@ -134,6 +134,9 @@ export function startTablet(store, tableNumber) {
       setText(part(card, 'name'), menu.name);
       setText(part(card, 'description'), menu.description ?? '');
       setText(part(card, 'price'), won(menu.price));
+      const picture = part(card, 'picture');
+      picture.hidden = !menu.thumbnail_url;
+      if (menu.thumbnail_url && picture.src !== menu.thumbnail_url) picture.src = menu.thumbnail_url;
       const quantity = cart.get(menu.id) ?? 0;
       setText(part(card, 'add'), menu.is_available ? (quantity > 0 ? `담음 ${quantity}` : '담기') : '품절');
       card.classList.toggle('sold-out', !menu.is_available);

@@ -5,18 +5,22 @@
 //! demo logins, which are public, and so are not there in production.
 
 use axum::Router;
-use axum::http::HeaderName;
+use axum::http::Uri;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use serde_json::json;
 
 use crate::demo::{STORES, TABLE_PASSWORD};
 
-/// Nothing but this origin's own files and calls; no script or style in the page itself.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Nothing but this origin's own files and calls, and the pictures' at `others`; no script or style in the page itself.
+fn policy(others: &str) -> String {
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:{others}; connect-src 'self'{others}; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+}
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
@@ -30,8 +34,11 @@ macro_rules! files {
     };
 }
 
-/// The routes of the page, its path and below.
-pub fn router() -> Router {
+/// The routes of the page, its path and below. Pictures are seen, and uploaded, at `others`, which are URLs.
+pub fn router(others: &[impl AsRef<str>]) -> Router {
+    let others: String =
+        others.iter().filter_map(|url| origin(url.as_ref())).map(|origin| format!(" {origin}")).collect();
+    let policy = policy(&others);
     let files = files! {
         "/demo" "index.html" HTML;
         "/demo/api.js" "api.js" JAVASCRIPT;
@@ -43,25 +50,33 @@ pub fn router() -> Router {
         "/demo/main.js" "main.js" JAVASCRIPT;
         "/demo/menus.js" "menus.js" JAVASCRIPT;
         "/demo/orders.js" "orders.js" JAVASCRIPT;
+        "/demo/pictures.js" "pictures.js" JAVASCRIPT;
         "/demo/placing.js" "placing.js" JAVASCRIPT;
         "/demo/tablet.js" "tablet.js" JAVASCRIPT;
         "/demo/wait.js" "wait.js" JAVASCRIPT;
     };
-    let router = Router::new().route("/demo/stores.json", get(async || (headers(JSON), stores())));
+    let router = Router::new().route("/demo/stores.json", file(&policy, JSON, stores()));
     files
         .into_iter()
-        .fold(router, |router, (path, kind, text)| router.route(path, get(async move || (headers(kind), text))))
+        .fold(router, |router, (path, kind, text)| router.route(path, file(&policy, kind, text.to_owned())))
 }
 
-fn headers(kind: &'static str) -> [(HeaderName, &'static str); 5] {
-    [
-        (CONTENT_TYPE, kind),
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "no-referrer"),
+/// `scheme://host:port` of a URL, unless it has what a policy could not hold.
+fn origin(url: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok()?;
+    Some(format!("{}://{}", uri.scheme()?, uri.authority()?))
+}
+
+fn file(policy: &str, kind: &str, text: String) -> MethodRouter {
+    let headers = [
+        (CONTENT_TYPE, kind.to_owned()),
+        (CONTENT_SECURITY_POLICY, policy.to_owned()),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        (REFERRER_POLICY, "no-referrer".to_owned()),
         // Rebuilt a moment ago, perhaps.
-        (CACHE_CONTROL, "no-cache"),
-    ]
+        (CACHE_CONTROL, "no-cache".to_owned()),
+    ];
+    get(async move || (headers, text))
 }
 
 /// The demo stores with their logins, for the page to log in with.

@@ -42,8 +42,6 @@ use stream::Streams;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::demo_page;
-
 /// The largest request body in bytes, as for API Gateway.
 pub const LARGEST_BODY: usize = 10 * 1024 * 1024;
 /// How long an answer may take to begin, as for API Gateway.
@@ -152,8 +150,8 @@ pub struct Upstreams {
 pub struct Options {
     /// What the services behind believe the viewer's address by.
     pub origin_secret: Option<SecretString>,
-    /// Whether the demo page is there.
-    pub demo_page: bool,
+    /// The demo page, where there is one.
+    pub demo_page: Option<Router>,
     /// How long an answer may take to begin.
     pub timeout: Duration,
     /// Who keeps what is counted.
@@ -208,7 +206,7 @@ fn router(
     // Only so that a request's route is known by name.
     let named = endpoints().into_iter().fold(Router::new(), |router, path| router.route(&path, any(forward)));
     let router = named.route("/metrics", get(scrape)).fallback(forward).with_state(Arc::new(gateway));
-    Ok(if options.demo_page { router.merge(demo_page::router()) } else { router })
+    Ok(options.demo_page.into_iter().fold(router, Router::merge))
 }
 
 /// The paths of the API's description, but for the gateway's own.

@@ -6,6 +6,7 @@ pub mod demo_page;
 pub mod gateway;
 pub mod laid_aside;
 pub mod openapi;
+pub mod pictures;
 pub mod serve;
 pub mod sources;
 

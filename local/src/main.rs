@@ -14,13 +14,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use axum::http::Uri;
 use clap::{Parser, Subcommand};
 use local::gateway::{self, Upstream, Upstreams};
+use local::pictures::Pictures;
 use local::sources::{Lambda, Sources};
-use local::{changes, demo, openapi, serve};
+use local::{changes, demo, demo_page, openapi, serve};
 use shared::auth::keys;
 use shared::auth::tokens::Tokens;
-use shared::clock::Clock;
+use shared::clock::{self, Clock};
 use shared::config::{AppEnv, Config};
 use shared::db::{self, PoolSize};
 use shared::telemetry;
@@ -28,6 +30,7 @@ use shared::telemetry::metrics::Metrics;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::database::Database;
 
@@ -189,10 +192,12 @@ async fn sources(
     stopped: CancellationToken,
 ) -> Result<(), Trouble> {
     telemetry::init(&config)?;
-    let [rabbitmq_url, nudge_queue_url] = config.required(["RABBITMQ_URL", "NUDGE_QUEUE_URL"])?;
+    let [rabbitmq_url, nudge_queue_url, upload_queue_url] =
+        config.required(["RABBITMQ_URL", "NUDGE_QUEUE_URL", "UPLOAD_QUEUE_URL"])?;
     let sources = Sources {
         rabbitmq_url: rabbitmq_url.into(),
         nudge_queue_url: nudge_queue_url.to_owned(),
+        upload_queue_url: upload_queue_url.to_owned(),
         lambda: Lambda::at(lambda),
         batch,
         window: Duration::from_millis(window),
@@ -201,9 +206,13 @@ async fn sources(
     Ok(())
 }
 
-async fn run(config: Config, stopped: CancellationToken) -> Result<(), Trouble> {
+async fn run(mut config: Config, stopped: CancellationToken) -> Result<(), Trouble> {
     let listener = listen(&config, "make run").await?;
+    let pictures = open_pictures(&config).await?;
     telemetry::init(&config).map_err(|error| format!("LOG_FILE cannot be written: {error}"))?;
+    if std::env::var_os("IMAGE_BASE_URL").is_none() {
+        config.image_base_url = format!("http://{}/images", listener.local_addr()?);
+    }
     let production = config.app_env == AppEnv::Production;
     let keys_are_files = config.jwt_public_keys.is_none();
     if keys_are_files && !production && !config.jwt_private_key_path.exists() {
@@ -228,16 +237,38 @@ async fn run(config: Config, stopped: CancellationToken) -> Result<(), Trouble> 
     }
     let menu = if production { None } else { demo::available_menu(&pool).await };
     welcome::print(&database, &format!("http://{}", listener.local_addr()?), menu);
-    let served = serve::serve(config, tokens, pool, clock, listener, stopped).await;
+    let served = serve::serve(config, tokens, pool, clock, listener, pictures, stopped).await;
     database.close()?;
     served
+}
+
+/// The buckets of the one process, at the port that clients are told, or at a free one.
+async fn open_pictures(config: &Config) -> Result<Pictures, Trouble> {
+    let public = config.s3_public_endpoint.clone();
+    let port = match &public {
+        Some(endpoint) => endpoint
+            .parse::<Uri>()
+            .map_err(|error| format!("S3_PUBLIC_ENDPOINT is wrong: {error}"))?
+            .port_u16()
+            .unwrap_or(80),
+        None => 0,
+    };
+    let listener = TcpListener::bind((config.host, port)).await;
+    let listener = listener.map_err(|error| format!("port {port}, for uploads, cannot be listened on: {error}"))?;
+    let folder = environment::target().join("local/pictures");
+    let random = || Uuid::from_bytes(clock::random()).simple().to_string();
+    Pictures::open(&folder, listener, [random(), random()], public)
+        .map_err(|error| format!("{} cannot be made: {error}", folder.display()).into())
 }
 
 async fn serve_gateway(config: Config, upstreams: Upstreams, stopped: CancellationToken) -> Result<(), Trouble> {
     let listener = listen(&config, "table-order-local gateway").await?;
     telemetry::init(&config).map_err(|error| format!("LOG_FILE cannot be written: {error}"))?;
+    // Where the demo page finds pictures, and uploads them to.
+    let s3 = config.s3_public_endpoint.or_else(|| std::env::var("AWS_ENDPOINT_URL").ok());
+    let origins: Vec<_> = [Some(config.image_base_url), s3].into_iter().flatten().collect();
     let options = gateway::Options {
-        demo_page: config.app_env != AppEnv::Production,
+        demo_page: (config.app_env != AppEnv::Production).then(|| demo_page::router(&origins)),
         origin_secret: config.origin_secret,
         timeout: gateway::TIMEOUT,
         metrics: Metrics::install_some(|name| gateway::METRICS.contains(&name)),

@@ -1,9 +1,12 @@
 //! Wires the parts that live in this process and serves them.
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
+use axum::http::header::InvalidHeaderValue;
 use shared::app::{App, Parts};
 use shared::auth::tokens::Tokens;
 use shared::clock::{self, Clock};
@@ -23,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::demo_page;
+use crate::pictures::Pictures;
 
 /// How long requests under way may take to end.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -34,6 +38,7 @@ pub async fn serve(
     db: PgPool,
     clock: Clock,
     listener: TcpListener,
+    pictures: Pictures,
     stopped: CancellationToken,
 ) -> Result<(), Box<dyn Error>> {
     let production = config.app_env == AppEnv::Production;
@@ -44,18 +49,36 @@ pub async fn serve(
     let app = App::new(Parts {
         clock,
         bus: Bus::Local(nudged.clone()),
+        storage: Some(pictures.storage.clone()),
         metrics: Metrics::install(),
         ..Parts::new(config, tokens, db.clone(), None)
     });
     let publisher = Publisher::Local { feed, cache: app.cache.clone() };
     let relay = Relay { db: db.clone(), publisher, clock: app.clock.clone() };
-    let relaying = tokio::spawn(relay.run(nudged, stopped));
-    let mut service = layers::service(crate::routes(streams.clone()), app.clone());
+    let relaying = tokio::spawn(relay.run(nudged, stopped.clone()));
+    let mut service = layers::service(crate::routes(streams.clone()), app.clone()).merge(pictures.router());
+    let own = origins(&listener.local_addr()?)?;
     if !production {
-        service = service.merge(demo_page::router());
+        service = service.merge(demo_page::router(&[&app.config.image_base_url, &pictures.url()?]));
     }
+    let handler = images::Handler {
+        db: app.db.clone(),
+        storage: pictures.storage.clone(),
+        cache: app.cache.clone(),
+        bus: app.bus.clone(),
+        clock: app.clock.clone(),
+        image_base_url: app.config.image_base_url.clone(),
+    };
+    let allowed = own.into_iter().chain(app.config.cors_origins.iter().cloned()).collect();
+    let taking_pictures = tokio::spawn(pictures.serve(handler, allowed, stopped));
     let served = streams.serve(app, listener, service, PATIENCE).await;
     relaying.await?;
+    taking_pictures.await??;
     db::close(&db).await;
     Ok(served?)
+}
+
+/// What a browser calls the pages that are served at this address.
+fn origins(address: &SocketAddr) -> Result<[HeaderValue; 2], InvalidHeaderValue> {
+    Ok([format!("http://{address}").parse()?, format!("http://localhost:{}", address.port()).parse()?])
 }

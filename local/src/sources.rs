@@ -1,5 +1,5 @@
 //! What AWS's event source mappings do, for the functions under `cargo lambda watch`: RabbitMQ's queues to `fanout`, SQS and
-//! a timer to `relay`.
+//! a timer to `relay` and `images`.
 //!
 //! A mapping reads one queue, one batch after the other. An error of the function brings the whole batch back.
 
@@ -34,8 +34,8 @@ const LARGEST_PAYLOAD: usize = 5 * 1024 * 1024;
 const SQS_BATCH: i32 = 10;
 /// How long SQS may keep a question until there is a message, in seconds.
 const SQS_WAIT: i32 = 20;
-/// How often the relay's schedule calls it.
-const SCHEDULE: Duration = Duration::from_secs(60);
+/// Functions that are called by a schedule, and how often.
+const SCHEDULES: [(&str, Duration); 2] = [("relay", Duration::from_secs(60)), ("images", Duration::from_secs(60 * 60))];
 /// The longest an invocation may take. A function may have to be compiled first.
 const INVOCATION: Duration = Duration::from_secs(300);
 /// Pauses after an error: the first, and the longest. Each is twice the one before. What waits behind a function that failed
@@ -49,6 +49,8 @@ pub struct Sources {
     pub rabbitmq_url: SecretString,
     /// The SQS queue of nudges.
     pub nudge_queue_url: String,
+    /// The SQS queue of uploads.
+    pub upload_queue_url: String,
     /// Where functions are invoked.
     pub lambda: Lambda,
     /// The most messages of RabbitMQ in one invocation.
@@ -95,8 +97,9 @@ impl Sources {
         let reading = async {
             tokio::join!(
                 join_all(queues),
-                again_and_again("nudges", || self.clone().read_nudges()),
-                self.keep_schedule(),
+                again_and_again("nudges", || self.read_sqs(&self.nudge_queue_url, "relay")),
+                again_and_again("uploads", || self.read_sqs(&self.upload_queue_url, "images")),
+                join_all(SCHEDULES.map(|(function, every)| self.keep_schedule(function, every))),
             )
         };
         stopped.run_until_cancelled(reading).await;
@@ -169,9 +172,10 @@ impl Sources {
         }
     }
 
-    /// Hand nudges to the relay, until something fails. Those it fails on come back after their visibility time-out.
-    async fn read_nudges(self) -> Result<(), Trouble> {
-        let queue = Queue::new(self.nudge_queue_url.clone());
+    /// Hand a queue's messages to a function, until something fails. Those it fails on come back after their visibility
+    /// time-out.
+    async fn read_sqs(&self, queue_url: &str, function: &str) -> Result<(), Trouble> {
+        let queue = Queue::new(queue_url.to_owned());
         let client = queue.client().await;
         loop {
             let received = client
@@ -187,31 +191,36 @@ impl Sources {
             if messages.is_empty() {
                 continue;
             }
-            let records: Vec<_> = messages.iter().map(|message| record(message, &self.nudge_queue_url)).collect();
-            self.lambda.invoke("relay", &json!({ "Records": records })).await?;
-            let mut done = client.delete_message_batch().queue_url(queue.url());
-            for (number, message) in messages.iter().enumerate() {
-                let entry = DeleteMessageBatchRequestEntry::builder().id(number.to_string());
-                done = done.entries(entry.set_receipt_handle(message.receipt_handle.clone()).build()?);
+            let records: Vec<_> = messages.iter().map(|message| record(message, queue_url)).collect();
+            let answer = self.lambda.invoke(function, &json!({ "Records": records })).await?;
+            let failed = failures(&answer);
+            let done: Vec<_> = messages.iter().filter(|message| !failed.contains(&message.message_id)).collect();
+            if done.is_empty() {
+                continue;
             }
-            done.send().await.map_err(unavailable)?;
+            let mut deleting = client.delete_message_batch().queue_url(queue.url());
+            for (number, message) in done.into_iter().enumerate() {
+                let entry = DeleteMessageBatchRequestEntry::builder().id(number.to_string());
+                deleting = deleting.entries(entry.set_receipt_handle(message.receipt_handle.clone()).build()?);
+            }
+            deleting.send().await.map_err(unavailable)?;
         }
     }
 
-    /// Call the relay at once and every minute.
-    async fn keep_schedule(&self) {
-        let mut minute = interval(SCHEDULE);
-        minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    /// Call a function at once, and then from time to time.
+    async fn keep_schedule(&self, function: &str, every: Duration) {
+        let mut ticks = interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            minute.tick().await;
+            ticks.tick().await;
             let event = json!({
                 "source": "aws.scheduler",
                 "detail-type": "Scheduled Event",
-                "resources": ["arn:aws:scheduler:ap-northeast-2:000000000000:schedule/default/relay"],
+                "resources": [format!("arn:aws:scheduler:ap-northeast-2:000000000000:schedule/default/{function}")],
                 "detail": {},
             });
-            if let Err(error) = self.lambda.invoke("relay", &event).await {
-                tracing::warn!(exception = %error, "the relay failed; its schedule calls again in a minute");
+            if let Err(error) = self.lambda.invoke(function, &event).await {
+                tracing::warn!(function, exception = %error, "a function failed; its schedule calls it again");
             }
         }
     }
@@ -232,6 +241,14 @@ async fn again_and_again<F: Future<Output = Result<(), Trouble>>>(source: &str, 
         sleep(pause).await;
         pause = (pause * 2).min(longest);
     }
+}
+
+/// The ids of the messages that a function names as failed; of one that names none, none are.
+fn failures(answer: &str) -> Vec<Option<String>> {
+    let answer: Value = serde_json::from_str(answer).unwrap_or_default();
+    let failures = answer["batchItemFailures"].as_array();
+    let ids = failures.into_iter().flatten().map(|failure| failure["itemIdentifier"].as_str().map(str::to_owned));
+    ids.collect()
 }
 
 fn encoded_size(delivery: &Delivery) -> usize {

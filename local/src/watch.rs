@@ -30,6 +30,9 @@ use crate::{Trouble, environment, unless, welcome};
 
 /// The account that the emulator's queues are in.
 const ACCOUNT: &str = "123456789012";
+/// The buckets, where the environment names none.
+const UPLOAD_BUCKET: &str = "table-order-uploads";
+const IMAGE_BUCKET: &str = "table-order-images";
 /// How long everything may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A request for each HTTP function that asks nothing of it: it starts the function.
@@ -60,6 +63,7 @@ fn settled(port: u16) -> Result<u16, Trouble> {
 
 /// Run it until `stopped`.
 pub(crate) async fn watch(config: Config, ports: Ports, stopped: CancellationToken) -> Result<(), Trouble> {
+    let config = Config { port: settled(config.port)?, ..config };
     let cargo_lambda = unless(stopped.clone(), async { Ok(python::program("cargo-lambda").await?) }).await?;
     let services = unless(stopped.clone(), Services::start(&config)).await?;
     let environment = services.environment(&config)?;
@@ -86,7 +90,7 @@ async fn run(
     let start = |program: &Path, arguments: &[&str]| Part::start(program, arguments, environment);
     let (api_port, stream_port) = (settled(ports.api_port)?.to_string(), settled(ports.stream_port)?.to_string());
     let (api, stream) = (format!("http://127.0.0.1:{api_port}"), format!("http://127.0.0.1:{stream_port}"));
-    let port = settled(config.port)?.to_string();
+    let port = config.port.to_string();
     let (lambda, gateway) = (Lambda::at(&api), format!("http://127.0.0.1:{port}"));
     eprintln!("Building the functions.");
     build().await?;
@@ -97,7 +101,7 @@ async fn run(
         Part::start(&binary("stream"), &[], &[environment, &[("PORT", stream_port)]].concat())?,
         Part::start(
             &this,
-            &["gateway", "--api", &api, "--stream", &stream],
+            &["gateway", "--api", &api, "--stream", &stream, "--pictures", &services.pictures(config)?],
             &[environment, &[("PORT", port)]].concat(),
         )?,
     ]);
@@ -158,9 +162,11 @@ async fn first_requests(gateway: &str, lambda: &Lambda) -> Result<(), Trouble> {
         })
         .await?;
     }
-    for (function, event) in
-        [("fanout", json!({"eventSource": SOURCE, "rmqMessagesByQueue": {}})), ("relay", json!({"Records": []}))]
-    {
+    for (function, event) in [
+        ("fanout", json!({"eventSource": SOURCE, "rmqMessagesByQueue": {}})),
+        ("relay", json!({"Records": []})),
+        ("images", json!({"Records": []})),
+    ] {
         eprintln!("Starting {function}.");
         lambda.invoke(function, &event).await.map_err(|error| error.to_string())?;
     }
@@ -298,19 +304,20 @@ impl Services {
         let mut environment = vec![("DATABASE_URL", self.database.url.clone())];
         environment.extend(self.redis.as_ref().map(|server| ("REDIS_URL", server.url())));
         environment.extend(self.rabbitmq.as_ref().map(|server| ("RABBITMQ_URL", server.url())));
-        let endpoint = match &self.aws {
-            Some(server) => {
-                environment.extend(server.environment());
-                server.url()
-            }
-            None => env::var("AWS_ENDPOINT_URL")?,
-        };
+        let endpoint = self.endpoint()?;
+        environment.extend(self.aws.iter().flat_map(aws::Server::environment));
         let queue = |url: &Option<String>, name| url.clone().unwrap_or_else(|| format!("{endpoint}/{ACCOUNT}/{name}"));
         // Every request would otherwise be told at length, by each of the parts.
         let level = config.log_level.min(tracing::Level::INFO).to_string().to_lowercase();
         environment.push(("LOG_LEVEL", level));
         environment.push(("NUDGE_QUEUE_URL", queue(&config.nudge_queue_url, "relay-nudges")));
         environment.push(("PARKED_QUEUE_URL", queue(&config.parked_queue_url, "fanout-parked")));
+        environment.push(("UPLOAD_QUEUE_URL", queue(&config.upload_queue_url, "uploads")));
+        environment.push(("UPLOAD_BUCKET", config.upload_bucket.clone().unwrap_or_else(|| UPLOAD_BUCKET.to_owned())));
+        environment.push(("IMAGE_BUCKET", image_bucket(config).to_owned()));
+        if env::var_os("IMAGE_BASE_URL").is_none() {
+            environment.push(("IMAGE_BASE_URL", format!("http://127.0.0.1:{}/images", config.port)));
+        }
         // The gateway proves with it that the viewer's address is the gateway's word.
         let secret = config.origin_secret.as_ref().map(|secret| secret.expose_secret().to_owned());
         environment.push(("ORIGIN_SECRET", secret.unwrap_or_else(|| STANDARD.encode(clock::random::<16>()))));
@@ -323,6 +330,19 @@ impl Services {
         Ok(environment)
     }
 
+    /// Where AWS is, or who plays it.
+    fn endpoint(&self) -> Result<String, Trouble> {
+        Ok(match &self.aws {
+            Some(server) => server.url(),
+            None => env::var("AWS_ENDPOINT_URL")?,
+        })
+    }
+
+    /// Where the bucket of pictures is.
+    fn pictures(&self, config: &Config) -> Result<String, Trouble> {
+        Ok(format!("{}/{}", self.endpoint()?, image_bucket(config)))
+    }
+
     fn stop(self) -> Result<(), Trouble> {
         // If one of them makes trouble, the others stop as they are dropped.
         self.database.close()?;
@@ -330,6 +350,10 @@ impl Services {
         self.rabbitmq.map_or(Ok(()), rabbitmq::Server::stop)?;
         Ok(self.aws.map_or(Ok(()), aws::Server::stop)?)
     }
+}
+
+fn image_bucket(config: &Config) -> &str {
+    config.image_bucket.as_deref().unwrap_or(IMAGE_BUCKET)
 }
 
 async fn private<T, E>(wanted: bool, start: impl AsyncFnOnce() -> Result<T, E>) -> Result<Option<T>, E> {

@@ -19,6 +19,7 @@ use crate::events::bus::Bus;
 use crate::health::HealthCheck;
 use crate::limiter::Limiter;
 use crate::redis::{Patience, Redis};
+use crate::storage::Storage;
 use crate::telemetry::metrics::Metrics;
 
 /// The parts, shared by all requests of a process.
@@ -51,6 +52,8 @@ pub struct Parts {
     pub cache: Cache,
     /// Tells the relay of new events.
     pub bus: Bus,
+    /// Pictures in S3; without it none can be uploaded.
+    pub storage: Option<Arc<Storage>>,
     /// Answers `/health`.
     pub health: HealthCheck,
     /// What has been counted and measured.
@@ -58,8 +61,8 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// The parts of a process on the system's clock that tells nobody of new events and keeps no metrics. What processes
-    /// share is in Redis; without it everything is in this process, which must then be the only one.
+    /// The parts of a process on the system's clock that tells nobody of new events, takes no pictures and keeps no metrics.
+    /// What processes share is in Redis; without it everything is in this process, which must then be the only one.
     pub fn new(config: Config, tokens: Tokens, db: PgPool, redis: Option<Redis>) -> Self {
         let (tickets, cache) = match &redis {
             Some(redis) => (Tickets::Redis(redis.clone()), Cache::Redis(redis.clone())),
@@ -76,6 +79,7 @@ impl Parts {
             tickets,
             cache,
             bus: Bus::Off,
+            storage: None,
             health: HealthCheck::default(),
             redis,
             metrics: Metrics::off(),

@@ -77,6 +77,14 @@ pub const VARIABLES: &[Variable] = &[
         Some("2000"),
         "a query that takes longer is logged and counted as slow, in milliseconds (0 to 60000)",
     ),
+    variable("UPLOAD_QUEUE_URL", None, "the SQS queue that S3 tells of uploads, for `images`"),
+    variable("UPLOAD_BUCKET", None, "the S3 bucket that pictures are uploaded to"),
+    variable("IMAGE_BUCKET", None, "the S3 bucket that guests see pictures from"),
+    variable(
+        "S3_PUBLIC_ENDPOINT",
+        None,
+        "where clients reach S3, if not where the service does; `make run` listens there, on a free port if it is not set",
+    ),
     variable(
         "IMAGE_BASE_URL",
         Some("http://localhost:8000/images"),
@@ -149,6 +157,14 @@ pub struct Config {
     pub log_file: Option<PathBuf>,
     /// A query that takes longer is slow.
     pub slow_query: Duration,
+    /// The queue that S3 tells of uploads.
+    pub upload_queue_url: Option<String>,
+    /// The bucket that pictures are uploaded to.
+    pub upload_bucket: Option<String>,
+    /// The bucket that guests see pictures from.
+    pub image_bucket: Option<String>,
+    /// Where clients reach S3.
+    pub s3_public_endpoint: Option<String>,
     /// Where pictures are served.
     pub image_base_url: String,
 }
@@ -221,6 +237,10 @@ impl Config {
             let millis = text.parse().ok().filter(|n| *n <= 60_000).ok_or("must be milliseconds, 0 to 60000")?;
             Ok(Duration::from_millis(millis))
         });
+        let upload_queue_url = read.optional("UPLOAD_QUEUE_URL", http_url);
+        let upload_bucket = read.optional("UPLOAD_BUCKET", |text| Ok(text.to_owned()));
+        let image_bucket = read.optional("IMAGE_BUCKET", |text| Ok(text.to_owned()));
+        let s3_public_endpoint = read.optional("S3_PUBLIC_ENDPOINT", http_url);
         let image_base_url = read.parse("IMAGE_BASE_URL", http_url);
         // Only now, so that every mistake has been seen. What is `None` here has been reported.
         let config = || {
@@ -244,6 +264,10 @@ impl Config {
                 log_level: log_level?.unwrap_or(default_level),
                 log_file: log_file?,
                 slow_query: slow_query?,
+                upload_queue_url: upload_queue_url?,
+                upload_bucket: upload_bucket?,
+                image_bucket: image_bucket?,
+                s3_public_endpoint: s3_public_endpoint?,
                 image_base_url: image_base_url?,
             })
         };
@@ -263,6 +287,9 @@ impl Config {
             "RABBITMQ_URL" => self.rabbitmq_url.as_ref().map(ExposeSecret::expose_secret),
             "NUDGE_QUEUE_URL" => self.nudge_queue_url.as_deref(),
             "PARKED_QUEUE_URL" => self.parked_queue_url.as_deref(),
+            "UPLOAD_QUEUE_URL" => self.upload_queue_url.as_deref(),
+            "UPLOAD_BUCKET" => self.upload_bucket.as_deref(),
+            "IMAGE_BUCKET" => self.image_bucket.as_deref(),
             _ => None,
         };
         let missing: Vec<_> = names.iter().filter(|name| value(name).is_none()).collect();
@@ -355,10 +382,11 @@ mod tests {
             ("RATE_LIMIT_PER_MINUTE", "many"),
             ("LOG_LEVEL", "loud"),
             ("SLOW_QUERY_MS", "60001"),
+            ("S3_PUBLIC_ENDPOINT", "localhost:9000"),
             ("IMAGE_BASE_URL", "/images"),
         ])
         .unwrap_err();
-        assert_eq!(mistakes.0.len(), 9, "{mistakes}");
+        assert_eq!(mistakes.0.len(), 10, "{mistakes}");
     }
 
     #[test]

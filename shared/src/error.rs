@@ -91,8 +91,11 @@ codes! {
     UsernameAlreadyExists "USERNAME_ALREADY_EXISTS" 409 "이미 사용 중인 아이디입니다." "This username is taken.";
     CannotDeactivateSelf "CANNOT_DEACTIVATE_SELF" 409 "자기 자신은 비활성화할 수 없습니다." "You cannot deactivate yourself.";
     LastSuperAdmin "LAST_SUPER_ADMIN" 409 "마지막 슈퍼 관리자는 비활성화할 수 없습니다." "The last active super admin must stay active.";
+    TooManyUploads "TOO_MANY_UPLOADS" 409 "진행 중인 업로드가 너무 많습니다. 업로드를 마치거나 잠시 후 다시 시도해주세요." "Too many uploads are open. Finish them, or try again later.";
     PayloadTooLarge "PAYLOAD_TOO_LARGE" 413 "요청 본문이 너무 큽니다." "The request body is too large.";
+    FileTooLarge "FILE_TOO_LARGE" 413 "파일이 너무 큽니다. 5MB 이하의 이미지만 업로드할 수 있습니다." "The file is too large. A picture may have 5 MB at most.";
     UnsupportedMediaType "UNSUPPORTED_MEDIA_TYPE" 415 "요청 본문은 JSON(application/json)이어야 합니다." "The request body must be JSON (application/json).";
+    InvalidFileType "INVALID_FILE_TYPE" 415 "지원하지 않는 파일 형식입니다. JPEG, PNG, WebP 이미지만 업로드할 수 있습니다." "The file must be a JPEG, PNG or WebP picture.";
     IdempotencyKeyReused "IDEMPOTENCY_KEY_REUSED" 422 "이미 다른 요청에 사용된 Idempotency-Key입니다." "This Idempotency-Key was used for another request.";
     RateLimitExceeded "RATE_LIMIT_EXCEEDED" 429 "요청 한도를 초과했습니다. 잠시 후 다시 시도해주세요." "Too many requests. Try again later.";
     InternalError "INTERNAL_ERROR" 500 "서버 오류가 발생했습니다. 잠시 후 다시 시도해주세요." "Something went wrong on our side. Try again later.";

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::db::{self, PoolSize};
 use crate::events::bus::Bus;
 use crate::http::{Routes, layers};
+use crate::storage::Storage;
 use crate::telemetry;
 
 /// What Lambda and its runtime may say.
@@ -48,6 +49,16 @@ pub async fn serve_changing(routes: fn() -> Routes) -> Result<(), Error> {
     let bus = Bus::sqs(nudge_queue_url.to_owned());
     let tokens = Tokens::from_config(&config, false)?;
     run_http(routes, Parts { bus, ..parts(config, tokens)? }).await
+}
+
+/// Serve the routes of `menus`, whose changes make events, and which lets clients upload pictures.
+pub async fn serve_uploading(routes: fn() -> Routes) -> Result<(), Error> {
+    let config = start()?;
+    let [_, _, nudge_queue_url, _, _] =
+        config.required(["DATABASE_URL", "REDIS_URL", "NUDGE_QUEUE_URL", "UPLOAD_BUCKET", "IMAGE_BUCKET"])?;
+    let (bus, storage) = (Bus::sqs(nudge_queue_url.to_owned()), Some(Arc::new(Storage::from_config(&config)?)));
+    let tokens = Tokens::from_config(&config, false)?;
+    run_http(routes, Parts { bus, storage, ..parts(config, tokens)? }).await
 }
 
 async fn run_http(routes: fn() -> Routes, parts: Parts) -> Result<(), Error> {

@@ -21,6 +21,7 @@ pub mod limiter;
 pub mod rabbitmq;
 pub mod redis;
 pub mod rest;
+pub mod storage;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;

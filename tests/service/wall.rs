@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use axum::http::Method;
 use serde_json::{Value, json};
 use shared::cache::{Entity, Found};
+use shared::domain::image::ImageStatus;
 use shared::testing::{Options, TestApp, TestRedis, TestResponse, TestStore, TestTable, in_both_worlds};
 
 use crate::routes::{call, is_open, routes};
@@ -37,10 +38,7 @@ impl Full {
         let table = app.table(&store, "1").await;
         let category = app.category(&store, "marker category").await;
         let menu = app.menu(&store, category, "marker menu", 9_000).await;
-        let image = sqlx::query_scalar(
-            "insert into images (store_id, status, created_at) values ($1, 'pending', now()) returning id",
-        );
-        let image = image.bind(store.id).fetch_one(app.db()).await.unwrap();
+        let image = app.image(&store, ImageStatus::Ready).await.get();
         let place = async || {
             let body = json!({"items": [{"menu_id": menu, "quantity": 1}], "note": "marker note"});
             let key = shared::clock::random::<8>().map(|byte| byte.to_string()).join("-");
@@ -138,6 +136,11 @@ fn question(method: &Method, path: &str, about: &Ids) -> (String, Option<Value>,
         ),
         ("GET" | "DELETE", "/api/admin/menus/{id}") => (with(menu), None, Told::NotFound("MENU_NOT_FOUND")),
         ("PATCH", "/api/admin/menus/{id}") => (with(menu), Some(json!({"price": 1})), Told::NotFound("MENU_NOT_FOUND")),
+        // Of its own store; the answer has an id and a signed request alone.
+        ("POST", "/api/admin/images") => {
+            (plain(), Some(json!({"content_type": "image/png", "size": 1, "sha256": "0".repeat(64)})), Told::ItsOwn)
+        }
+        ("GET", "/api/admin/images/{id}") => (with(image), None, Told::NotFound("IMAGE_NOT_FOUND")),
         ("PUT", "/api/admin/menus/order") => {
             (plain(), Some(json!({"category_id": category, "menu_ids": [menu]})), Told::NotFound("CATEGORY_NOT_FOUND"))
         }

@@ -2,6 +2,7 @@
 
 mod categories;
 mod customer;
+mod images;
 mod menus;
 
 use shared::App;
@@ -22,6 +23,8 @@ pub fn router() -> Routes {
         .routes(routes!(menus::list, menus::create))
         .routes(routes!(menus::read, menus::update, menus::delete))
         .routes(routes!(menus::reorder))
+        .routes(routes!(images::create))
+        .routes(routes!(images::read))
 }
 
 /// Let guests see a change of the card that has been committed: out of the cache, and on to the screens.

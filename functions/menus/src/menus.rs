@@ -178,7 +178,7 @@ pub(crate) async fn create(
     stores::lock(&mut tx, admin.store_id).await?;
     categories::check_exists(&mut tx, admin.store_id, body.category_id).await?;
     if let Some(image_id) = body.image_id {
-        images::check_usable(&mut tx, admin.store_id, image_id).await?;
+        images::take(&mut tx, admin.store_id, image_id, now).await?;
     }
     let description = body.description.and_then(Trimmed::non_empty);
     let new = NewMenu {
@@ -220,8 +220,11 @@ pub(crate) async fn update(
     let mut tx = app.db.begin().await?;
     stores::lock(&mut tx, admin.store_id).await?;
     let before = menus::find(&mut tx, admin.store_id, base_url, id).await?;
-    if let Some(image_id) = body.image_id.flatten() {
-        images::check_usable(&mut tx, admin.store_id, image_id).await?;
+    if let Some(image_id) = body.image_id {
+        images::let_go(&mut tx, admin.store_id, id, now).await?;
+        if let Some(image_id) = image_id {
+            images::take(&mut tx, admin.store_id, image_id, now).await?;
+        }
     }
     if let Some(category_id) = body.category_id.filter(|&category_id| category_id != before.category_id) {
         categories::check_exists(&mut tx, admin.store_id, category_id).await?;
@@ -273,6 +276,7 @@ pub(crate) async fn delete(State(app): State<App>, admin: StoreAdmin, Id(id): Id
     let mut tx = app.db.begin().await?;
     stores::lock(&mut tx, admin.store_id).await?;
     let menu = menus::find(&mut tx, admin.store_id, &app.config.image_base_url, id).await?;
+    images::let_go(&mut tx, admin.store_id, id, now).await?;
     menus::delete(&mut tx, admin.store_id, &menu).await?;
     let entry = audit::Entry {
         store_id: Some(admin.store_id),

@@ -20,7 +20,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub async fn program(name: &str) -> Result<PathBuf, Trouble> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = here.join("../..").canonicalize().map_err(trouble("the workspace is not there any more"))?;
-    Environment { folder: root.join(".venv"), requirements: here.join("requirements.txt") }.program(name).await
+    program_of(&here.join("requirements.txt"), &root.join(".venv"), name).await
+}
+
+/// The same for other requirements, installed into a folder of their own.
+pub async fn program_of(requirements: &Path, folder: &Path, name: &str) -> Result<PathBuf, Trouble> {
+    Environment { folder: folder.to_owned(), requirements: requirements.to_owned() }.program(name).await
 }
 
 /// A folder with a Python of its own, and what is installed there.

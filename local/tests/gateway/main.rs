@@ -47,7 +47,12 @@ async fn serve(router: Router) -> String {
 
 /// Options that fit most tests.
 fn options() -> Options {
-    Options { origin_secret: None, demo_page: true, timeout: PATIENCE, metrics: Metrics::off() }
+    Options {
+        origin_secret: None,
+        demo_page: Some(local::demo_page::router(&[""; 0])),
+        timeout: PATIENCE,
+        metrics: Metrics::off(),
+    }
 }
 
 /// A gateway that is running.

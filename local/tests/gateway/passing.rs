@@ -57,7 +57,7 @@ async fn each_path_is_asked_of_whoever_it_belongs_to() {
 #[tokio::test]
 async fn without_pictures_there_are_none_and_in_production_no_demo_page() {
     let api = serve(named("api")).await;
-    let gateway = Gateway::before(Some(&api), None, None, crate::Options { demo_page: false, ..options() }).await;
+    let gateway = Gateway::before(Some(&api), None, None, crate::Options { demo_page: None, ..options() }).await;
     assert_error(gateway.get("/images/1.jpg").await, 404, "NOT_FOUND").await;
     assert_eq!(gateway.get("/demo").await.text().await.unwrap(), "api GET /demo");
 }

@@ -198,7 +198,12 @@ impl Page {
     /// Close the page, having seen that all it asked for was on this origin and that nothing went wrong in it.
     ///
     /// Answers that are refusals, and calls while the service was down, are no mistakes of the page.
-    pub(crate) async fn close(mut self, origin: &str) {
+    pub(crate) async fn close(self, origin: &str) {
+        self.close_having_asked(&[&format!("{origin}/")]).await;
+    }
+
+    /// The same, where what it asked for begins with one of these.
+    pub(crate) async fn close_having_asked(mut self, beginnings: &[&str]) {
         let asked_for = self.driver.get_log("performance").await.unwrap();
         let mut seen = 0;
         for entry in asked_for {
@@ -206,7 +211,7 @@ impl Page {
             let asked = &event["message"]["params"];
             if event["message"]["method"] == "Network.requestWillBeSent" {
                 let url = asked["request"]["url"].as_str().unwrap();
-                assert!(url.starts_with(&format!("{origin}/")), "asked for {url}");
+                assert!(beginnings.iter().any(|beginning| url.starts_with(beginning)), "asked for {url}");
                 seen += 1;
             }
         }

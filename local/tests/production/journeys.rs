@@ -2,6 +2,7 @@
 
 use std::env;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use lapin::BasicProperties;
 use lapin::options::BasicPublishOptions;
 use reqwest::Method;
@@ -65,6 +66,33 @@ pub(crate) async fn a_change_of_the_menu(running: &Running) {
     let menus = running.ask(Method::GET, "/api/customer/menus", &table, None).await;
     let changed = menus.as_array().unwrap().iter().find(|other| other["id"] == menu["id"]).unwrap();
     assert_eq!(changed["is_available"], false, "the cache has an old menu");
+}
+
+/// From an admin's browser through S3, its notification in SQS and the function to the guests' menu card.
+pub(crate) async fn a_picture(running: &Running) {
+    let (admin, table) = (running.admin().await, running.table("5").await);
+    let mut tablet = running.stream("customer", &table).await;
+    let file = include_bytes!("../../../functions/images/picture/tests/originals/progressive.jpg").as_slice();
+    let sha256: String = digest(&SHA256, file).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let body = json!({"content_type": "image/jpeg", "size": file.len(), "sha256": sha256});
+
+    let announced = running.ask(Method::POST, "/api/admin/images", &admin, Some(body)).await;
+    let image = json!({"image_id": announced["image_id"]});
+    let menu = running.ask(Method::PATCH, "/api/admin/menus/3", &admin, Some(image)).await;
+    let mut put = reqwest::Client::new().put(announced["upload"]["url"].as_str().unwrap()).body(file);
+    for (name, value) in announced["upload"]["headers"].as_object().unwrap() {
+        put = put.header(name, value.as_str().unwrap());
+    }
+    assert!(put.send().await.unwrap().status().is_success());
+
+    let version = menu["version"].as_i64().unwrap();
+    tablet.until("menu.changed", |data| data["menu_id"] == 3 && data["version"] == version + 1).await;
+    let menu = running.ask(Method::GET, "/api/customer/menus/3", &table, None).await;
+    let thumbnail = menu["thumbnail_url"].as_str().unwrap();
+    assert!(thumbnail.starts_with(&running.at("/images/")), "{thumbnail} is not at the gateway");
+    let picture = reqwest::get(thumbnail).await.unwrap();
+    assert_eq!(picture.headers()["cache-control"], "public, max-age=31536000, immutable");
+    assert_eq!(&picture.bytes().await.unwrap()[..3], b"\xff\xd8\xff");
 }
 
 /// A message that nobody can read stands in nobody's way.

@@ -15,10 +15,11 @@ use crate::running::Running;
 #[tokio::test]
 async fn the_service_in_the_shape_of_production() {
     let running = Running::start().await;
-    let journeys: [(&str, BoxFuture<'_, ()>); 6] = [
+    let journeys: [(&str, BoxFuture<'_, ()>); 7] = [
         ("an order's way", journeys::an_orders_way(&running).boxed()),
         ("an order sent again", journeys::an_order_sent_again(&running).boxed()),
         ("a change of the menu", journeys::a_change_of_the_menu(&running).boxed()),
+        ("a picture", journeys::a_picture(&running).boxed()),
         ("an unreadable message", journeys::an_unreadable_message(&running).boxed()),
         ("health", journeys::health(&running).boxed()),
         ("samples", samples::every_function_answers_its_samples(&running).boxed()),

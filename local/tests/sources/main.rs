@@ -5,6 +5,7 @@
 mod laid_aside;
 mod rabbitmq;
 mod relay;
+mod uploads;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -45,16 +46,21 @@ async fn invoke(
         *left = left.saturating_sub(1);
         fails
     };
+    // Of a batch, what says so fails.
+    let records = body.0["Records"].as_array().into_iter().flatten().filter(|record| record["body"] == "bad");
+    let failures: Vec<_> = records.map(|record| json!({"itemIdentifier": record["messageId"]})).collect();
+    let answer = if failures.is_empty() { Value::Null } else { json!({ "batchItemFailures": failures }) };
     endpoint.invocations.send((function, body.0)).unwrap();
     // As `cargo lambda watch` tells of an error.
     let failed = json!({"errorType": "Error", "errorMessage": "SERVICE_UNAVAILABLE"}).to_string();
-    if fails { (StatusCode::INTERNAL_SERVER_ERROR, failed) } else { (StatusCode::OK, "null".to_owned()) }
+    if fails { (StatusCode::INTERNAL_SERVER_ERROR, failed) } else { (StatusCode::OK, answer.to_string()) }
 }
 
 /// What every test is given.
 struct Given {
     rabbitmq: TestRabbitMq,
     nudges: TestQueue,
+    uploads: TestQueue,
     endpoint: Endpoint,
     invocations: mpsc::UnboundedReceiver<(String, Value)>,
     sources: Sources,
@@ -63,7 +69,7 @@ struct Given {
 async fn given() -> Given {
     let rabbitmq = TestRabbitMq::create().await;
     rabbitmq.declare().await;
-    let nudges = TestQueue::create().await;
+    let (nudges, uploads) = (TestQueue::create().await, TestQueue::create().await);
     let (sender, invocations) = mpsc::unbounded_channel();
     let endpoint = Endpoint { invocations: sender, failing: Arc::default() };
     let router = Router::new()
@@ -76,11 +82,12 @@ async fn given() -> Given {
     let sources = Sources {
         rabbitmq_url: rabbitmq.url().into(),
         nudge_queue_url: nudges.url().to_owned(),
+        upload_queue_url: uploads.url().to_owned(),
         lambda: Lambda::at(&url),
         batch: 100,
         window: Duration::ZERO,
     };
-    Given { rabbitmq, nudges, endpoint, invocations, sources }
+    Given { rabbitmq, nudges, uploads, endpoint, invocations, sources }
 }
 
 impl Given {

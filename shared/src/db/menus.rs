@@ -181,6 +181,30 @@ pub async fn update(
     Ok(())
 }
 
+/// A picture has become ready: a new version of every menu that uses it. Returns these menus.
+pub async fn show_picture(
+    db: &mut PgConnection,
+    store_id: StoreId,
+    image_base_url: &str,
+    image_id: ImageId,
+    now: Timestamp,
+) -> Result<Vec<Menu>> {
+    sqlx::query!(
+        "update menus set version = version + 1, updated_at = $3 where store_id = $1 and image_id = $2",
+        store_id as StoreId,
+        image_id as ImageId,
+        now as Timestamp,
+    )
+    .execute(&mut *db)
+    .named("menus.show_picture")
+    .await?;
+    let menus = select_menus!("and m.image_id = $3 order by m.id", store_id, image_base_url, image_id as ImageId)
+        .fetch_all(db)
+        .named("menus.show_picture_list")
+        .await?;
+    Ok(menus)
+}
+
 /// Move a menu to another category, as its last, and close the gap it leaves.
 pub async fn move_to(db: &mut PgConnection, store_id: StoreId, menu: &Menu, to: CategoryId) -> Result<()> {
     sqlx::query!(

@@ -6,6 +6,7 @@ pub mod account;
 pub mod business_day;
 pub mod event;
 pub mod ids;
+pub mod image;
 pub mod menu;
 pub mod order;
 pub mod page;

@@ -1,14 +1,19 @@
 //! Builders: what a test is given, made below HTTP.
 
+use uuid::Uuid;
+
 use crate::auth::passwords::Passwords;
 use crate::auth::tokens::Claims;
+use crate::clock;
 use crate::db::admins::NewAdmin;
+use crate::db::images::NewUpload;
 use crate::db::menus::NewMenu;
 use crate::db::owners::Owner;
-use crate::db::{admins, categories, menus, stores, tables};
+use crate::db::{admins, categories, images, menus, stores, tables};
 use crate::domain::account::{AdminRole, Role};
+use crate::domain::image::{ImageStatus, RejectionReason, UPLOAD_LIFE};
 use crate::domain::store::TimeZone;
-use crate::domain::{AdminId, CategoryId, MenuId, StoreId, TableId};
+use crate::domain::{AdminId, CategoryId, ImageId, MenuId, StoreId, TableId};
 
 use super::{PASSWORD, TestApp};
 
@@ -85,6 +90,30 @@ impl TestApp {
         let new = NewMenu { category_id, name, description: None, price, is_available: true, image_id: None };
         let mut connection = self.db().acquire().await.unwrap();
         menus::create(&mut connection, store.id, new, self.clock.now()).await.unwrap()
+    }
+
+    /// A picture of a store, with this status. Its objects are not there.
+    pub async fn image(&self, store: &TestStore, status: ImageStatus) -> ImageId {
+        let now = self.clock.now();
+        let key = Uuid::from_bytes(clock::random()).simple().to_string();
+        let (sha256, expires_at) = ([0; 32], now + UPLOAD_LIFE);
+        let new = NewUpload { admin_id: store.admin.id, upload_key: &key, size: 1, sha256: &sha256, expires_at };
+        let mut db = self.db().acquire().await.unwrap();
+        let id = images::create(&mut db, store.id, new, now).await.unwrap();
+        match status {
+            ImageStatus::Pending => {}
+            ImageStatus::Ready => self.make_ready(store, id).await,
+            ImageStatus::Rejected => {
+                images::reject(self.db(), store.id, id, RejectionReason::Damaged).await.unwrap();
+            }
+        }
+        id
+    }
+
+    /// A pending picture becomes ready.
+    pub async fn make_ready(&self, store: &TestStore, id: ImageId) {
+        let mut db = self.db().acquire().await.unwrap();
+        assert!(images::make_ready(&mut db, store.id, id, "a/display.jpg", "a/thumbnail.jpg").await.unwrap());
     }
 
     /// A token as a login would give it, of the first token version.

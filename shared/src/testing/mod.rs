@@ -10,6 +10,7 @@ mod database;
 mod fixtures;
 mod rabbitmq;
 mod redis;
+mod s3;
 mod sqs;
 mod worlds;
 
@@ -42,6 +43,7 @@ use crate::testing::contract::Contract;
 
 pub use self::rabbitmq::TestRabbitMq;
 pub use self::redis::TestRedis;
+pub use self::s3::TestBuckets;
 pub use self::sqs::TestQueue;
 pub use client::{TestRequest, TestResponse};
 pub use contract::{check_event, check_sample};
@@ -122,6 +124,8 @@ pub struct Options {
     pub redis: Option<Arc<TestRedis>>,
     /// Tells the relay of new events.
     pub bus: Bus,
+    /// Where pictures are.
+    pub buckets: TestBuckets,
 }
 
 impl Default for Options {
@@ -133,6 +137,7 @@ impl Default for Options {
             metrics: Metrics::off(),
             redis: None,
             bus: Bus::Local(Arc::new(Notify::new())),
+            buckets: TestBuckets::out_of_reach(),
         }
     }
 }
@@ -193,6 +198,7 @@ impl TestApp {
             clock: Clock::from_fn(move || hands.now()),
             passwords: Passwords::new(4),
             bus: options.bus.clone(),
+            storage: Some(options.buckets.0.clone()),
             metrics: options.metrics.clone(),
             ..Parts::new(config, tokens, pool.clone(), redis)
         });

@@ -28,6 +28,10 @@ pub(crate) struct Effort {
     pub(crate) deliveries: usize,
     /// Questions of a round to Redis, and events of a round with many stores.
     pub(crate) asked: usize,
+    /// Rounds of pictures for each side.
+    pub(crate) picture_rounds: usize,
+    /// How often a round makes a picture.
+    pub(crate) pictures: usize,
     /// How much shorter everything is.
     scale: f64,
 }
@@ -46,6 +50,8 @@ impl Effort {
         streams: &[1_000, 5_000],
         deliveries: 50_000,
         asked: 2_000,
+        picture_rounds: 5,
+        pictures: 20,
         scale: 1.0,
     };
     /// Less than three minutes.
@@ -61,6 +67,8 @@ impl Effort {
         streams: &[1_000, 5_000],
         deliveries: 10_000,
         asked: 300,
+        picture_rounds: 3,
+        pictures: 5,
         scale: 0.25,
     };
 

@@ -70,14 +70,16 @@ pub(crate) fn key(random: &mut fastrand::Rng) -> String {
     random.i64(1_000_000_000_000_000_000..=i64::MAX).to_string()
 }
 
-fn get(path: &str, token: &str) -> Vec<u8> {
+/// A request for this path.
+pub(crate) fn get(path: &str, token: &str) -> Vec<u8> {
     format!(
         "GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: application/json\r\nauthorization: Bearer {token}\r\n\r\n"
     )
     .into_bytes()
 }
 
-fn post(path: &str, headers: &str, body: &str, request: &mut Vec<u8>) {
+/// A request with this JSON, and headers that end with a line break each.
+pub(crate) fn post(path: &str, headers: &str, body: &str, request: &mut Vec<u8>) {
     let length = body.len();
     // Writing to memory cannot fail.
     let _ = write!(

@@ -97,6 +97,9 @@ impl Service {
                 ("RABBITMQ_URL", rabbitmq.url()),
                 ("NUDGE_QUEUE_URL", format!("{endpoint}/{ACCOUNT}/relay-nudges")),
                 ("PARKED_QUEUE_URL", format!("{endpoint}/{ACCOUNT}/fanout-parked")),
+                ("UPLOAD_QUEUE_URL", format!("{endpoint}/{ACCOUNT}/uploads")),
+                ("UPLOAD_BUCKET", "uploads".to_owned()),
+                ("IMAGE_BUCKET", "images".to_owned()),
                 ("JWT_PRIVATE_KEY_PATH", keys.join("private.pem").display().to_string()),
                 ("JWT_PUBLIC_KEY_PATH", keys.join("public.pem").display().to_string()),
                 // Nobody is limited here: every table orders as much as many would.

@@ -1,26 +1,16 @@
 //! A menu's picture: `image_id` in `POST` and `PATCH /api/admin/menus`.
 
 use serde_json::{Value, json};
+use shared::domain::ImageId;
+use shared::domain::image::ImageStatus;
 use shared::testing::{TestResponse, TestStore};
 
 use crate::{Given, count, given};
 
 impl Given {
     /// A picture of a store with this status.
-    async fn image(&self, store: &TestStore, status: &str) -> i64 {
-        sqlx::query_scalar(
-            "insert into images (store_id, status, image_key, thumbnail_key, created_at)
-             values (
-                 $1, $2, case when $2 = 'ready' then 'a/display.webp' end,
-                 case when $2 = 'ready' then 'a/thumbnail.webp' end, now()
-             )
-             returning id",
-        )
-        .bind(store.id)
-        .bind(status)
-        .fetch_one(self.app.db())
-        .await
-        .unwrap()
+    async fn image(&self, store: &TestStore, status: ImageStatus) -> i64 {
+        self.app.image(store, status).await.get()
     }
 
     async fn create_with_image(&self, image_id: Value) -> TestResponse {
@@ -37,13 +27,13 @@ fn urls(menu: &Value) -> [&Value; 2] {
     [&menu["image_url"], &menu["thumbnail_url"]]
 }
 
-const READY: [&str; 2] = ["https://pictures.example/a/display.webp", "https://pictures.example/a/thumbnail.webp"];
+const READY: [&str; 2] = ["https://pictures.example/a/display.jpg", "https://pictures.example/a/thumbnail.jpg"];
 const NONE: [Value; 2] = [Value::Null, Value::Null];
 
 #[tokio::test]
 async fn a_ready_picture_has_absolute_urls() {
     let given = given().await;
-    let image = given.image(&given.store, "ready").await;
+    let image = given.image(&given.store, ImageStatus::Ready).await;
 
     let created = given.create_with_image(json!(image)).await.expect(201);
     let updated = given.give_stew(json!(image)).await.expect(200);
@@ -59,21 +49,14 @@ async fn a_ready_picture_has_absolute_urls() {
 #[tokio::test]
 async fn a_pending_picture_has_no_urls_until_it_is_ready() {
     let given = given().await;
-    let image = given.image(&given.store, "pending").await;
+    let image = given.image(&given.store, ImageStatus::Pending).await;
 
     let created = given.create_with_image(json!(image)).await.expect(201);
     let updated = given.give_stew(json!(image)).await.expect(200);
 
     assert_eq!(urls(&created), [&NONE[0], &NONE[1]]);
     assert_eq!(urls(&updated), [&NONE[0], &NONE[1]]);
-    sqlx::query(
-        "update images set status = 'ready', image_key = 'a/display.webp', thumbnail_key = 'a/thumbnail.webp'
-         where id = $1",
-    )
-    .bind(image)
-    .execute(given.app.db())
-    .await
-    .unwrap();
+    given.app.make_ready(&given.store, ImageId::new(image).unwrap()).await;
     assert_eq!(urls(&given.menu(given.stew).await), READY);
 }
 
@@ -81,9 +64,9 @@ async fn a_pending_picture_has_no_urls_until_it_is_ready() {
 async fn an_unknown_foreign_or_rejected_picture_does_not_exist() {
     let given = given().await;
     let other = given.other_store().await;
-    let rejected = given.image(&given.store, "rejected").await;
-    let foreign = given.image(&other.store, "ready").await;
-    let foreign_pending = given.image(&other.store, "pending").await;
+    let rejected = given.image(&given.store, ImageStatus::Rejected).await;
+    let foreign = given.image(&other.store, ImageStatus::Ready).await;
+    let foreign_pending = given.image(&other.store, ImageStatus::Pending).await;
     let before = given.menus().await;
     for image in [rejected, foreign, foreign_pending, 9999, i64::MAX] {
         given.create_with_image(json!(image)).await.expect_error(404, "IMAGE_NOT_FOUND");
@@ -99,7 +82,7 @@ async fn an_unknown_foreign_or_rejected_picture_does_not_exist() {
 #[tokio::test]
 async fn null_takes_the_picture_away_and_leaving_it_out_does_not() {
     let given = given().await;
-    let image = given.image(&given.store, "ready").await;
+    let image = given.image(&given.store, ImageStatus::Ready).await;
     given.give_stew(json!(image)).await.expect(200);
 
     let renamed = given.patch(format!("/api/admin/menus/{}", given.stew), json!({"name": "된장찌개"})).await;

@@ -47,6 +47,8 @@ impl Processes {
             ("RATE_LIMIT_PER_MINUTE", &limit),
             // Where nobody listens: nothing is changed here.
             ("NUDGE_QUEUE_URL", "http://127.0.0.1:9/1/nudges"),
+            ("UPLOAD_BUCKET", "uploads"),
+            ("IMAGE_BUCKET", "images"),
             ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
             ("AWS_REGION", "ap-northeast-2"),
             ("AWS_ACCESS_KEY_ID", "test"),

@@ -11,6 +11,7 @@ mod events;
 mod images;
 mod limits;
 mod menus;
+mod uploads;
 
 use axum::http::Method;
 use serde_json::{Value, json};

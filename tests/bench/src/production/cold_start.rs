@@ -136,6 +136,7 @@ fn starts(parts: &Parts) -> Result<Vec<Start>, Trouble> {
     };
     let nudge = include_str!("../../../../events/relay.nudge.json");
     let created = include_str!("../../../../events/fanout.order.created.json");
+    let sweep = include_str!("../../../../events/images.schedule.json");
     let [(asking, _), (publishing, _), (feeding, _)] = CONNECTIONS;
     let mut starts = vec![http(BARE, "a request", "/", None, 200, None)];
     starts.extend(CONNECTIONS.map(|(name, _)| http(name, "a request", "/", None, 200, None)));
@@ -154,6 +155,7 @@ fn starts(parts: &Parts) -> Result<Vec<Start>, Trouble> {
         http("system", "`/health`", "/health", None, 200, Some(asking)),
         event("relay", "a nudge, one event waits", nudge, true, publishing),
         event("fanout", "one order", created, false, feeding),
+        event("images", "its schedule, nothing to do", sweep, false, asking),
         event("migrate", "a deployment, nothing new", "{}", false, publishing),
     ]);
     Ok(starts)

@@ -8,6 +8,7 @@ mod limit;
 mod nchan;
 mod order_to_board;
 mod parts;
+mod pictures;
 mod readers;
 mod sample;
 mod stores;
@@ -33,17 +34,20 @@ pub(crate) enum Part {
     Stores,
     /// The limit of requests.
     Limit,
+    /// What is made of an upload.
+    Pictures,
 }
 
 impl Part {
     /// In the order in which they are measured, with what they are called, and the headings of their results.
-    const ALL: [(Self, &'static str, &'static str); 6] = [
+    const ALL: [(Self, &'static str, &'static str); 7] = [
         (Self::ColdStarts, "cold-starts", "Cold starts beside a bare function"),
         (Self::Drain, "drain", "Draining the outbox beside a bare publisher"),
         (Self::Board, "board", "From an order's commit to the board"),
         (Self::Streams, "streams", "Streams beside nginx with nchan"),
         (Self::Stores, "stores", "An event with few and with many stores"),
         (Self::Limit, "limit", "The limit of requests beside `PING`"),
+        (Self::Pictures, "pictures", "Pictures beside libvips and Pillow"),
     ];
 
     /// The one that is called this.
@@ -72,6 +76,7 @@ pub(crate) async fn measure(
             Part::Streams => streams::measure(parts, targets).await?,
             Part::Stores => stores::measure(parts, targets).await?,
             Part::Limit => limit::measure(parts, targets).await?,
+            Part::Pictures => pictures::measure(parts, targets).await?,
         };
         sections.push((heading, text));
     }

@@ -85,6 +85,9 @@ impl Parts {
             ("RABBITMQ_URL".to_owned(), rabbitmq.url()),
             ("NUDGE_QUEUE_URL".to_owned(), format!("{}/{ACCOUNT}/relay-nudges", aws.url())),
             ("PARKED_QUEUE_URL".to_owned(), format!("{}/{ACCOUNT}/fanout-parked", aws.url())),
+            ("UPLOAD_QUEUE_URL".to_owned(), format!("{}/{ACCOUNT}/uploads", aws.url())),
+            ("UPLOAD_BUCKET".to_owned(), "uploads".to_owned()),
+            ("IMAGE_BUCKET".to_owned(), "images".to_owned()),
             ("LOG_LEVEL".to_owned(), "info".to_owned()),
             ("RATE_LIMIT_PER_MINUTE".to_owned(), "1000000".to_owned()),
         ];
