@@ -101,7 +101,7 @@ seed: ## add the demo stores that are missing
 	@$(LOCAL) seed
 
 .PHONY: reset
-reset: ## drop the private database of `make run`
+reset: ## drop the private database and pictures of `make run`
 	@$(LOCAL) reset
 
 .PHONY: queries

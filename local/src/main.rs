@@ -149,7 +149,7 @@ fn carry_out(task: Task) -> Result<(), Trouble> {
             Task::Migrate => unless(stopped, with_database(&config, Database::migrate)).await,
             Task::MigrateDown => unless(stopped, with_database(&config, Database::migrate_down)).await,
             Task::Seed => unless(stopped, with_database(&config, async |database| seed(&config, database).await)).await,
-            Task::Reset => database::reset().await,
+            Task::Reset => reset().await,
             Task::Keys => make_keys(&config),
             Task::Openapi { .. } | Task::OpenapiCheck { .. } => Ok(()),
         }
@@ -242,6 +242,22 @@ async fn run(mut config: Config, stopped: CancellationToken) -> Result<(), Troub
     served
 }
 
+/// Drop the private database, and the pictures that it knows.
+async fn reset() -> Result<(), Trouble> {
+    database::reset().await?;
+    match std::fs::remove_dir_all(pictures_folder()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(format!("the pictures cannot be removed: {error}").into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where the buckets of the one process are.
+fn pictures_folder() -> PathBuf {
+    environment::target().join("local/pictures")
+}
+
 /// The buckets of the one process, at the port that clients are told, or at a free one.
 async fn open_pictures(config: &Config) -> Result<Pictures, Trouble> {
     let public = config.s3_public_endpoint.clone();
@@ -255,7 +271,7 @@ async fn open_pictures(config: &Config) -> Result<Pictures, Trouble> {
     };
     let listener = TcpListener::bind((config.host, port)).await;
     let listener = listener.map_err(|error| format!("port {port}, for uploads, cannot be listened on: {error}"))?;
-    let folder = environment::target().join("local/pictures");
+    let folder = pictures_folder();
     let random = || Uuid::from_bytes(clock::random()).simple().to_string();
     Pictures::open(&folder, listener, [random(), random()], public)
         .map_err(|error| format!("{} cannot be made: {error}", folder.display()).into())

@@ -118,7 +118,7 @@ impl Pictures {
         let cors = CorsLayer::new().allow_origin(origins).allow_methods([Method::PUT]).allow_headers(Any);
         let service = service.build();
         let router = Router::new().fallback(async move |request: Request| ask(&service, request).await).layer(cors);
-        let serving = axum::serve(self.listener, router).with_graceful_shutdown(stopped.clone().cancelled_owned());
+        let serving = axum::serve(self.listener, router).with_graceful_shutdown(stopped.cancelled_owned());
         let handling = async {
             let mut sweeps = interval_at(Instant::now() + SWEEP_EVERY, SWEEP_EVERY);
             // One after the other, for the sake of memory.

@@ -94,10 +94,13 @@ async fn a_newcomer_orders_sees_it_on_the_board_and_finds_it_again_after_a_resta
     assert_eq!(second.orders(&table).await["items"], json!([order]));
     assert_trouble(&outcome(program(&folder, "reset")).await, &["in use"]);
     second.stop().await;
+    let pictures = folder.0.join("target/local/pictures");
+    assert!(pictures.exists());
 
     let reset = outcome(program(&folder, "reset")).await;
     assert!(reset.status.success(), "{}", String::from_utf8_lossy(&reset.stderr));
     assert!(folder_of_postgres(&folder).is_none());
+    assert!(!pictures.exists());
 }
 
 #[tokio::test]
