@@ -61,14 +61,7 @@ pub async fn serve(
     if !production {
         service = service.merge(demo_page::router(&[&app.config.image_base_url, &pictures.url()?]));
     }
-    let handler = images::Handler {
-        db: app.db.clone(),
-        storage: pictures.storage.clone(),
-        cache: app.cache.clone(),
-        bus: app.bus.clone(),
-        clock: app.clock.clone(),
-        image_base_url: app.config.image_base_url.clone(),
-    };
+    let handler = images::Handler::of(&app, pictures.storage.clone());
     let allowed = own.into_iter().chain(app.config.cors_origins.iter().cloned()).collect();
     let taking_pictures = tokio::spawn(pictures.serve(handler, allowed, stopped));
     let served = streams.serve(app, listener, service, PATIENCE).await;

@@ -1,4 +1,4 @@
-//! Queues of SQS.
+//! Queues of SQS, and how an error of AWS is told.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ impl Queue {
     }
 }
 
-/// An error of SQS, with everything it says.
+/// An error of AWS, with everything it says.
 pub fn unavailable(error: impl std::error::Error) -> Error {
     Error::unavailable(DisplayErrorContext(error).to_string())
 }

@@ -10,7 +10,6 @@ use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Builder, Credentials, Region, RequestChecksumCalculation};
-use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
@@ -19,6 +18,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tokio::sync::OnceCell;
 
+use crate::aws::unavailable;
 use crate::config::{Config, ConfigError};
 use crate::domain::Timestamp;
 use crate::domain::image::{UPLOAD_LIFE, UploadType};
@@ -225,9 +225,4 @@ impl Storage {
             })
             .await
     }
-}
-
-/// An error of S3, with everything it says.
-fn unavailable(error: impl std::error::Error) -> Error {
-    Error::unavailable(DisplayErrorContext(error).to_string())
 }

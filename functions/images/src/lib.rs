@@ -8,14 +8,11 @@
 
 mod event;
 
-use std::fmt::Write;
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use chrono::TimeDelta;
 use picture::{Pictures, Refusal};
 use serde_json::{Value, json};
-use shared::Result;
 use shared::cache::{Cache, Entity};
 use shared::clock::Clock;
 use shared::config::Config;
@@ -29,6 +26,7 @@ use shared::events::bus::Bus;
 use shared::lambda;
 use shared::redis::{Patience, Redis};
 use shared::storage::{Storage, Uploaded};
+use shared::{App, Result};
 use sqlx::PgPool;
 
 /// How long a picture is kept that no menu uses, so that one may still be given to a menu, or back to it.
@@ -41,18 +39,12 @@ const REMOVED_AT_ONCE: i64 = 500;
 /// Handles uploads.
 #[derive(Debug)]
 pub struct Handler {
-    /// PostgreSQL.
-    pub db: PgPool,
-    /// The buckets.
-    pub storage: Arc<Storage>,
-    /// Drops the menus that show a new picture.
-    pub cache: Cache,
-    /// Tells the relay of them.
-    pub bus: Bus,
-    /// Tells the time.
-    pub clock: Clock,
-    /// Where pictures are served.
-    pub image_base_url: String,
+    db: PgPool,
+    storage: Arc<Storage>,
+    cache: Cache,
+    bus: Bus,
+    clock: Clock,
+    image_base_url: String,
 }
 
 impl Handler {
@@ -73,6 +65,18 @@ impl Handler {
         })
     }
 
+    /// A handler of what this app has.
+    pub fn of(app: &App, storage: Arc<Storage>) -> Self {
+        Self {
+            db: app.db.clone(),
+            storage,
+            cache: app.cache.clone(),
+            bus: app.bus.clone(),
+            clock: app.clock.clone(),
+            image_base_url: app.config.image_base_url.clone(),
+        }
+    }
+
     /// Handle a batch of messages, one after the other, for the sake of memory. Answers which of them failed.
     pub async fn handle(&self, event: Value) -> Result<Value> {
         let answer = match event::read(&event) {
@@ -86,7 +90,7 @@ impl Handler {
                 }
                 Ok(json!({ "batchItemFailures": failures }))
             }
-            event::Event::Schedule => Ok(json!({ "removed": self.sweep().await? })),
+            event::Event::Schedule => self.sweep().await.map(|removed| json!({ "removed": removed })),
         };
         self.bus.settled().await;
         // With the answer the environment may be frozen.
@@ -203,7 +207,7 @@ fn make(original: &[u8], announced: &Upload) -> std::result::Result<Pictures, Re
     if usize::try_from(announced.size) != Ok(original.len()) {
         return Err(RejectionReason::SizeMismatch);
     }
-    if digest(&SHA256, original).as_ref() != announced.sha256 {
+    if shared::sha256(original)[..] != announced.sha256[..] {
         return Err(RejectionReason::DigestMismatch);
     }
     picture::make(original).map_err(|refusal| match refusal {
@@ -215,8 +219,5 @@ fn make(original: &[u8], announced: &Upload) -> std::result::Result<Pictures, Re
 
 /// A name for what never changes: the first 128 bits of its SHA-256, in hexadecimal.
 fn name(content: &[u8]) -> String {
-    digest(&SHA256, content).as_ref().iter().take(16).fold(String::new(), |mut name, byte| {
-        let _ = write!(name, "{byte:02x}");
-        name
-    })
+    shared::sha256(content).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

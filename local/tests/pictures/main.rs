@@ -77,14 +77,7 @@ async fn given() -> Given {
 
 /// Serve the buckets, and handle uploads, as long as the guard lives.
 fn serve(app: &TestApp, pictures: Pictures) -> DropGuard {
-    let handler = Handler {
-        db: app.db().clone(),
-        storage: pictures.storage.clone(),
-        cache: app.app.cache.clone(),
-        bus: app.app.bus.clone(),
-        clock: app.app.clock.clone(),
-        image_base_url: app.app.config.image_base_url.clone(),
-    };
+    let handler = Handler::of(&app.app, pictures.storage.clone());
     let stopped = CancellationToken::new();
     tokio::spawn(pictures.serve(handler, vec![ORIGIN.parse().unwrap()], stopped.clone()));
     stopped.drop_guard()

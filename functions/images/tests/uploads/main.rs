@@ -48,14 +48,7 @@ async fn given() -> Given {
 
 /// The function on this app's database, with these buckets.
 fn handler(app: &TestApp, buckets: &TestBuckets) -> Handler {
-    Handler {
-        db: app.db().clone(),
-        storage: buckets.0.clone(),
-        cache: app.app.cache.clone(),
-        bus: app.app.bus.clone(),
-        clock: app.app.clock.clone(),
-        image_base_url: app.app.config.image_base_url.clone(),
-    }
+    Handler::of(&app.app, buckets.0.clone())
 }
 
 fn hex(bytes: &[u8]) -> String {
