@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::Router;
 use axum::extract::{Path as UrlPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -197,7 +196,7 @@ impl S3 for Folder {
             content.extend_from_slice(&chunk);
         }
         if let Some(announced) = &checksum_sha256
-            && *announced != STANDARD.encode(digest(&SHA256, &content))
+            && *announced != STANDARD.encode(shared::sha256(&content))
         {
             return Err(s3_error!(BadDigest, "the content has another SHA-256"));
         }

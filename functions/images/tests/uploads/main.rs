@@ -9,7 +9,6 @@ mod sweep;
 
 use std::fmt::Write;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use images::Handler;
 use serde_json::{Value, json};
 use shared::domain::MenuId;
@@ -61,7 +60,7 @@ fn hex(bytes: &[u8]) -> String {
 impl Given {
     /// Announce this file.
     async fn announce(&self, content: &[u8]) -> Announced {
-        let sha256 = hex(digest(&SHA256, content).as_ref());
+        let sha256 = hex(&shared::sha256(content));
         let body = json!({"content_type": "image/jpeg", "size": content.len(), "sha256": sha256});
         let request = self.app.post("/api/admin/images").token(&self.store.admin.token).json(body);
         let mut answer = request.send().await.expect(201);
