@@ -1,7 +1,7 @@
 //! One address for what runs as several programs, as CloudFront and API Gateway are on AWS.
 //!
 //! It says who the viewer is, as CloudFront does, and times out, refuses and counts what goes to the API, as API Gateway does.
-//! Bodies pass through as they come, in both directions.
+//! Bodies pass through as they come, in both directions. It also counts what was laid aside in SQS, as CloudWatch does.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -28,19 +28,22 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use metrics::gauge;
 use secrecy::{ExposeSecret, SecretString};
+use shared::aws::Queue;
 use shared::clock::{self, Clock};
 use shared::events::feed::Feed;
 use shared::http::address::Peer;
 use shared::http::layers::REQUEST_ID;
 use shared::http::{error, server};
 use shared::telemetry::metrics::{
-    self as telemetry, HTTP_ERRORS_TOTAL, HTTP_REQUEST_DURATION_SECONDS, HTTP_REQUESTS_TOTAL, Metrics,
-    PROCESS_RESIDENT_MEMORY_BYTES, resident_memory,
+    self as telemetry, HTTP_ERRORS_TOTAL, HTTP_REQUEST_DURATION_SECONDS, HTTP_REQUESTS_TOTAL, LAID_ASIDE_MESSAGES,
+    Metrics, PROCESS_RESIDENT_MEMORY_BYTES, resident_memory,
 };
 use shared::{Code, Error};
 use stream::Streams;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+use crate::laid_aside;
 
 /// The largest request body in bytes, as for API Gateway.
 pub const LARGEST_BODY: usize = 10 * 1024 * 1024;
@@ -67,8 +70,13 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 ];
 
 /// What the gateway counts and measures itself.
-pub const METRICS: [&str; 4] =
-    [HTTP_REQUESTS_TOTAL, HTTP_REQUEST_DURATION_SECONDS, HTTP_ERRORS_TOTAL, PROCESS_RESIDENT_MEMORY_BYTES];
+pub const METRICS: [&str; 5] = [
+    HTTP_REQUESTS_TOTAL,
+    HTTP_REQUEST_DURATION_SECONDS,
+    HTTP_ERRORS_TOTAL,
+    PROCESS_RESIDENT_MEMORY_BYTES,
+    LAID_ASIDE_MESSAGES,
+];
 
 /// What stands behind the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +162,8 @@ pub struct Options {
     pub demo_page: Option<Router>,
     /// How long an answer may take to begin.
     pub timeout: Duration,
+    /// Queues of SQS whose messages were laid aside, to be counted.
+    pub laid_aside: Vec<Queue>,
     /// Who keeps what is counted.
     pub metrics: Metrics,
 }
@@ -163,6 +173,7 @@ struct Gateway {
     upstreams: Upstreams,
     origin_secret: Option<HeaderValue>,
     timeout: Duration,
+    laid_aside: Vec<Queue>,
     metrics: Metrics,
     client: Client<HttpConnector, Body>,
     stopped: CancellationToken,
@@ -199,6 +210,7 @@ fn router(
         upstreams,
         origin_secret: options.origin_secret.map(secret).transpose()?,
         timeout: options.timeout,
+        laid_aside: options.laid_aside,
         metrics: options.metrics,
         client: Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector),
         stopped,
@@ -220,6 +232,7 @@ async fn scrape(State(gateway): State<Arc<Gateway>>) -> impl IntoResponse {
     if let Some(bytes) = resident_memory() {
         gauge!(PROCESS_RESIDENT_MEMORY_BYTES).set(bytes as f64);
     }
+    laid_aside::measure(&gateway.laid_aside).await;
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], gateway.metrics.render())
 }
 

@@ -1,17 +1,22 @@
 //! Messages that were laid aside: those the fan-out parked in SQS, and those RabbitMQ's queues gave up. To look at, and to
 //! send again once what was wrong has been mended.
 
-use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
+use std::time::Duration;
+
+use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, QueueAttributeName};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::future::join_all;
 use lapin::options::{BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
+use metrics::gauge;
 use secrecy::SecretString;
 use shared::aws::{Queue, unavailable};
 use shared::domain::event::EventType;
 use shared::events::parked::Parked;
 use shared::events::topology;
 use shared::rabbitmq::{self, in_time};
+use shared::telemetry::metrics::LAID_ASIDE_MESSAGES;
 
 /// What went wrong, as a sentence.
 pub type Trouble = Box<dyn std::error::Error>;
@@ -22,6 +27,35 @@ const HIDDEN: i32 = 60;
 const LOOKING: i32 = 1;
 /// The most messages SQS gives or takes at once.
 const SQS_BATCH: i32 = 10;
+/// How long SQS may take to tell how many messages lie in a queue.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Where S3's notifications lie that `images` failed on too often: beside the queue of uploads.
+pub fn dead_uploads(upload_queue_url: &str) -> String {
+    format!("{upload_queue_url}-dead")
+}
+
+/// Measure how many messages lie in these queues of SQS, as CloudWatch does on AWS.
+pub async fn measure(queues: &[Queue]) {
+    join_all(queues.iter().map(async |queue| {
+        // With SQS away the gauge keeps its last value.
+        if let Ok(Some(messages)) = tokio::time::timeout(PATIENCE, count(queue)).await {
+            let name = queue.url().rsplit('/').next().unwrap_or_default().to_owned();
+            gauge!(LAID_ASIDE_MESSAGES, "queue" => name).set(messages);
+        }
+    }))
+    .await;
+}
+
+/// How many messages lie in a queue, those that somebody is looking at included.
+async fn count(queue: &Queue) -> Option<f64> {
+    let kinds =
+        [QueueAttributeName::ApproximateNumberOfMessages, QueueAttributeName::ApproximateNumberOfMessagesNotVisible];
+    let asked = queue.client().await.get_queue_attributes().queue_url(queue.url());
+    let answer = asked.set_attribute_names(Some(kinds.to_vec())).send().await.ok()?;
+    let attributes = answer.attributes()?;
+    kinds.iter().map(|kind| attributes.get(kind)?.parse::<f64>().ok()).sum()
+}
 
 /// A message that was laid aside.
 #[derive(Debug)]

@@ -17,11 +17,13 @@ use std::time::Duration;
 use axum::http::Uri;
 use clap::{Parser, Subcommand};
 use local::gateway::{self, Upstream, Upstreams};
+use local::laid_aside::dead_uploads;
 use local::pictures::Pictures;
 use local::sources::{Lambda, Sources};
 use local::{changes, demo, demo_page, openapi, serve};
 use shared::auth::keys;
 use shared::auth::tokens::Tokens;
+use shared::aws::Queue;
 use shared::clock::{self, Clock};
 use shared::config::{AppEnv, Config};
 use shared::db::{self, PoolSize};
@@ -283,10 +285,12 @@ async fn serve_gateway(config: Config, upstreams: Upstreams, stopped: Cancellati
     // Where the demo page finds pictures, and uploads them to.
     let s3 = config.s3_public_endpoint.or_else(|| std::env::var("AWS_ENDPOINT_URL").ok());
     let origins: Vec<_> = [Some(config.image_base_url), s3].into_iter().flatten().collect();
+    let laid_aside = [config.parked_queue_url, config.upload_queue_url.as_deref().map(dead_uploads)];
     let options = gateway::Options {
         demo_page: (config.app_env != AppEnv::Production).then(|| demo_page::router(&origins)),
         origin_secret: config.origin_secret,
         timeout: gateway::TIMEOUT,
+        laid_aside: laid_aside.into_iter().flatten().map(Queue::new).collect(),
         metrics: Metrics::install_some(|name| gateway::METRICS.contains(&name)),
     };
     if options.origin_secret.is_none() {

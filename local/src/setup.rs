@@ -7,6 +7,7 @@ use aws_sdk_s3::types::{
 };
 use aws_sdk_sqs::types::QueueAttributeName;
 use local::demo;
+use local::laid_aside::dead_uploads;
 use serde_json::json;
 use shared::aws::{Queue, unavailable};
 use shared::clock::Clock;
@@ -53,7 +54,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Trouble> {
     )
     .await?;
     make_queue(parked, [(QueueAttributeName::MessageRetentionPeriod, PARKED_LIFE.to_owned())]).await?;
-    let dead = format!("{uploads}-dead");
+    let dead = dead_uploads(uploads);
     let dead_arn = make_queue(&dead, [(QueueAttributeName::MessageRetentionPeriod, PARKED_LIFE.to_owned())]).await?;
     let redrive = json!({ "deadLetterTargetArn": dead_arn, "maxReceiveCount": UPLOAD_TRIES }).to_string();
     let upload_arn = make_queue(

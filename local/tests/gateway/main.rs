@@ -51,6 +51,7 @@ fn options() -> Options {
         origin_secret: None,
         demo_page: Some(local::demo_page::router(&[""; 0])),
         timeout: PATIENCE,
+        laid_aside: Vec::new(),
         metrics: Metrics::off(),
     }
 }

@@ -3,7 +3,9 @@
 use axum::Router;
 use axum::http::StatusCode;
 use local::gateway::METRICS;
+use shared::aws::Queue;
 use shared::telemetry::metrics::{Metrics, recorder_of};
+use shared::testing::TestQueue;
 
 use crate::{Gateway, Options, options, serve};
 
@@ -55,4 +57,27 @@ async fn an_answer_of_its_own_is_counted_like_any_other() {
     let text = gateway.get("/metrics").await.text().await.unwrap();
     let series = r#"http_requests_total{method="GET",endpoint="/api/customer/menus",status="503"} 1"#;
     assert!(text.contains(series) && text.contains("http_errors_total 1\n"), "{text}");
+}
+
+#[tokio::test]
+async fn what_was_laid_aside_in_sqs_is_counted_also_while_somebody_looks_at_it() {
+    let recorder = recorder_of(|name| METRICS.contains(&name));
+    let _kept = metrics::set_default_local_recorder(&recorder);
+    let (parked, dead, missing) = (TestQueue::create().await, TestQueue::create().await, TestQueue::not_there_yet());
+    for message in ["cannot be read", "nor this"] {
+        parked.send(message).await;
+    }
+    let laid_aside: Vec<_> = [&parked, &dead, &missing].map(|queue| Queue::new(queue.url().to_owned())).into();
+    laid_aside[0].client().await.receive_message().queue_url(parked.url()).send().await.unwrap();
+    let gateway =
+        Gateway::before(None, None, None, Options { metrics: Metrics::of(&recorder), laid_aside, ..options() }).await;
+
+    let text = gateway.get("/metrics").await.text().await.unwrap();
+
+    let name = |queue: &TestQueue| queue.url().rsplit('/').next().unwrap().to_owned();
+    for (queue, messages) in [(&parked, 2), (&dead, 0)] {
+        let series = format!("laid_aside_messages{{queue=\"{}\"}} {messages}\n", name(queue));
+        assert!(text.contains(&series), "{series} is not in {text}");
+    }
+    assert!(!text.contains(&name(&missing)), "of a queue that is not there nothing is known: {text}");
 }

@@ -74,6 +74,8 @@ metrics! {
         "What those orders came to, in won.";
     LOGIN_FAILURES_TOTAL = Counter "login_failures_total" ["role"]
         "Logins with a wrong name or password.";
+    LAID_ASIDE_MESSAGES = Gauge "laid_aside_messages" ["queue"]
+        "Messages in SQS that could not be handled; told by the gateway, and by CloudWatch on AWS.";
 }
 
 /// Bounds of requests' durations in seconds: the targets (0.2 for reads, 0.3 for writes) and time-outs (5, 10) among them.
@@ -154,7 +156,9 @@ fn describe(metric: &Metric) {
         }
         Kind::Gauge => {
             describe_gauge!(metric.name, metric.about);
-            gauge!(metric.name).set(0.0);
+            if unlabelled {
+                gauge!(metric.name).set(0.0);
+            }
         }
         Kind::Histogram => describe_histogram!(metric.name, metric.about),
     }
