@@ -5,13 +5,15 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+# Programs that are brought once.
+TOOLS := $(TARGET)/tools
 LOCAL := cargo run --quiet --package local --bin table-order-local --
 WITH_SERVICES := $(TARGET)/debug/with-services
 VENV := $(CURDIR)/.venv
 CARGO_DENY_VERSION := 0.20.2
-CARGO_DENY := $(TARGET)/tools/bin/cargo-deny
+CARGO_DENY := $(TOOLS)/bin/cargo-deny
 CARGO_LLVM_COV_VERSION := 0.9.1
-CARGO_LLVM_COV := $(TARGET)/tools/bin/cargo-llvm-cov
+CARGO_LLVM_COV := $(TOOLS)/bin/cargo-llvm-cov
 LLVM_COV := $(CARGO_LLVM_COV) llvm-cov
 # Least share of lines, in percent, that tests must run.
 COVERAGE := 80
@@ -24,6 +26,13 @@ LEARN_QUERIES := env SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$(TARGET)/queries \
 # What libjpeg-turbo is built with, which decodes and encodes pictures.
 COMPILERS := cmake nasm
 MISSING_COMPILERS = $(strip $(foreach compiler,$(COMPILERS),$(if $(shell command -v $(compiler)),,$(compiler))))
+
+# What checks the files of Prometheus and Alertmanager, and PostgreSQL's exporter for a test of what it tells. Debian's packages
+# are unpacked, not installed: servers would be started with them.
+PROMETHEUS_PACKAGES := prometheus prometheus-alertmanager prometheus-postgres-exporter
+PROMETHEUS_TOOLS := promtool amtool $(if $(shell command -v apt-get),prometheus-postgres-exporter)
+MISSING_PROMETHEUS_TOOLS = $(strip $(foreach tool,$(PROMETHEUS_TOOLS),$(if \
+	$(shell command -v $(tool) || command -v $(TOOLS)/bin/$(tool)),,$(tool))))
 
 # Everything that compiles the service.
 run watch migrate migrate-down seed reset openapi openapi-check fuzz keys lint doc bench faults security seeded \
@@ -53,7 +62,7 @@ test: $(WITH_SERVICES) ## run every test, on servers of their own
 	exit $$status
 
 .PHONY: check
-check: format-check lint doc queries-check deny ## what CI checks besides the tests
+check: format-check lint doc queries-check deny ops-check ## what CI checks besides the tests
 
 ##@ In the shape of production, while `make watch` is running
 
@@ -189,6 +198,14 @@ deny: $(CARGO_DENY) ## licences, sources and duplicates of dependencies
 	@echo "Checking the dependencies." >&2
 	@$(CARGO_DENY) --log-level error check bans licenses sources
 
+.PHONY: ops-check
+ops-check: prometheus-tools ## what Prometheus and Alertmanager are given; every alert is tried out
+	@echo "Checking the alerts." >&2
+	@export PATH="$$PATH:$(TOOLS)/bin"; \
+	promtool check config ops/prometheus/prometheus.yml; \
+	promtool test rules ops/prometheus/rules.test.yml; \
+	amtool check-config ops/alertmanager/alertmanager.yml
+
 .PHONY: bench
 bench: ## measure speed and write docs/PERFORMANCE.md (QUICK=1: three minutes; ONLY=streams: a part; both only print)
 	@echo "Building release binaries. The first time, this takes some minutes." >&2
@@ -238,6 +255,20 @@ ifneq ($(MISSING_COMPILERS),)
 		{ echo "Missing: $(MISSING_COMPILERS). Install with: sudo apt-get install -y $(MISSING_COMPILERS)" >&2; exit 1; }
 endif
 
+.PHONY: prometheus-tools
+prometheus-tools:
+ifneq ($(MISSING_PROMETHEUS_TOOLS),)
+	@echo "Unpacking $(MISSING_PROMETHEUS_TOOLS) from Debian's packages, once." >&2
+	@mkdir -p $(TOOLS)/bin $(TOOLS)/debian; cd $(TOOLS)/debian; \
+	sudo=$$([[ $$(id -u) = 0 ]] || echo "sudo -n"); \
+	download() { apt-get -o APT::Sandbox::User=root download -qq $(PROMETHEUS_PACKAGES); }; \
+	{ download 2>/dev/null || { $$sudo apt-get update -qq && download; }; } && \
+		for package in *.deb; do dpkg --extract $$package .; done && \
+		(cd usr/bin && mv $(MISSING_PROMETHEUS_TOOLS) $(TOOLS)/bin) && cd .. && rm -r debian || \
+		{ echo "Missing: $(MISSING_PROMETHEUS_TOOLS). They are in Debian's packages $(PROMETHEUS_PACKAGES)," \
+			"and in Homebrew's prometheus and alertmanager." >&2; exit 1; }
+endif
+
 # Knows nothing of the service, so it can be built while the service's queries are being changed.
 .PHONY: $(WITH_SERVICES)
 $(WITH_SERVICES):
@@ -245,11 +276,11 @@ $(WITH_SERVICES):
 
 $(CARGO_LLVM_COV):
 	@echo "Building cargo-llvm-cov $(CARGO_LLVM_COV_VERSION), once." >&2
-	@cargo install --locked --root $(TARGET)/tools --version $(CARGO_LLVM_COV_VERSION) cargo-llvm-cov
+	@cargo install --locked --root $(TOOLS) --version $(CARGO_LLVM_COV_VERSION) cargo-llvm-cov
 
 $(CARGO_DENY):
 	@echo "Building cargo-deny $(CARGO_DENY_VERSION), once. This takes some minutes." >&2
-	@cargo install --locked --root $(TARGET)/tools --version $(CARGO_DENY_VERSION) cargo-deny
+	@cargo install --locked --root $(TOOLS) --version $(CARGO_DENY_VERSION) cargo-deny
 
 $(VENV)/bin/schemathesis: tests/fuzz/requirements.txt
 	@echo "Installing the fuzzer into .venv." >&2

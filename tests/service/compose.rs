@@ -1,45 +1,39 @@
-//! The containers: `docker-compose.yml`, and what Prometheus and Grafana are given, name what the code and the documents know.
+//! The containers: `docker-compose.yml` names what the code and the documents know, and files that are there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use local::gateway;
 use regex::Regex;
 use serde_json::Value;
 use shared::config::VARIABLES;
-use shared::telemetry::metrics::{
-    Kind, LAID_ASIDE_MESSAGES, LOGIN_FAILURES_TOTAL, METRICS, Metric, ORDER_AMOUNT_WON_TOTAL, ORDERS_PLACED_TOTAL,
-};
 
 /// What the AWS SDK reads.
 const AWS: [&str; 4] = ["AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 /// What others' images read: the beginnings of the names.
-const OF_IMAGES: [&str; 3] = ["POSTGRES_", "RABBITMQ_DEFAULT_", "GF_"];
-/// What only other processes count: in the container of streams it stays 0.
-const OF_OTHERS: [&str; 4] = [ORDERS_PLACED_TOTAL, ORDER_AMOUNT_WON_TOTAL, LOGIN_FAILURES_TOTAL, LAID_ASIDE_MESSAGES];
+const OF_IMAGES: [&str; 4] = ["POSTGRES_", "RABBITMQ_DEFAULT_", "GF_", "DATA_SOURCE_"];
 
-fn workspace() -> PathBuf {
+pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn read(path: impl AsRef<Path>) -> String {
+pub(crate) fn read(path: impl AsRef<Path>) -> String {
     let path = workspace().join(path);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// A YAML file; JSON is YAML, too.
-fn yaml(path: impl AsRef<Path>) -> Value {
+pub(crate) fn yaml(path: impl AsRef<Path>) -> Value {
     serde_saphyr::from_str(&read(&path)).unwrap_or_else(|error| panic!("{}: {error}", path.as_ref().display()))
 }
 
 /// The services of `docker-compose.yml`.
-fn services() -> BTreeMap<String, Value> {
+pub(crate) fn services() -> BTreeMap<String, Value> {
     serde_json::from_value(yaml("docker-compose.yml")["services"].clone()).unwrap()
 }
 
 /// The files below a folder, by their path in the workspace.
-fn files(folder: &str) -> Vec<String> {
+pub(crate) fn files(folder: &str) -> Vec<String> {
     let entries = fs::read_dir(workspace().join(folder)).unwrap();
     let paths = entries.flat_map(|entry| {
         let entry = entry.unwrap();
@@ -49,38 +43,10 @@ fn files(folder: &str) -> Vec<String> {
     paths.collect()
 }
 
-/// Every text under a key, however deep.
-fn texts_under<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a str>) {
-    match value {
-        Value::Array(values) => values.iter().for_each(|value| texts_under(value, key, found)),
-        Value::Object(fields) => {
-            found.extend(fields.get(key).and_then(Value::as_str));
-            fields.values().for_each(|value| texts_under(value, key, found));
-        }
-        _ => {}
-    }
-}
-
 /// The lists of strings and maps that a service's `key` may be, as texts.
-fn texts(service: &Value, key: &str) -> Vec<String> {
+pub(crate) fn texts(service: &Value, key: &str) -> Vec<String> {
     let list = service[key].as_array().into_iter().flatten();
     list.map(|text| text.as_str().unwrap().to_owned()).collect()
-}
-
-/// What Prometheus can ask one of our processes for.
-fn told_by(job: &str) -> Vec<&'static Metric> {
-    let tells = |metric: &&Metric| match job {
-        "gateway" => gateway::METRICS.contains(&metric.name),
-        "stream" => !OF_OTHERS.contains(&metric.name),
-        _ => false,
-    };
-    METRICS.iter().filter(tells).collect()
-}
-
-/// The names of a metric's series.
-fn series(metric: &Metric) -> Vec<String> {
-    let parts: &[&str] = if metric.kind == Kind::Histogram { &["_bucket", "_sum", "_count"] } else { &[""] };
-    parts.iter().map(|part| format!("{}{part}", metric.name)).collect()
 }
 
 #[test]
@@ -148,10 +114,12 @@ fn every_port_is_open_to_this_machine_alone_and_documented() {
 #[test]
 fn services_find_each_other() {
     let services = services();
-    let compose = read("docker-compose.yml") + &read("ops/prometheus/prometheus.yml");
-    let host = Regex::new(r#"(?:://(?:\w+:\w+@)?|targets: \[")([a-z-]+):\d+"#).unwrap();
+    let files =
+        ["docker-compose.yml", "ops/prometheus/prometheus.yml", "ops/grafana/provisioning/datasources/table-order.yml"];
+    let compose = files.map(read).concat();
+    let host = Regex::new(r#"(?:://(?:\w+:\w+@)?|targets: \["|url: )([a-z-]+):\d+"#).unwrap();
     let hosts: BTreeSet<_> = host.captures_iter(&compose).map(|groups| groups[1].to_owned()).collect();
-    assert!(hosts.len() > 6, "{hosts:?}");
+    assert!(hosts.len() > 9, "{hosts:?}");
     for host in hosts {
         assert!(host == "localhost" || services.contains_key(&host), "{host} is no service");
     }
@@ -163,70 +131,35 @@ fn services_find_each_other() {
     }
 }
 
+/// Docker makes an empty folder of a file that is not there.
 #[test]
-fn every_query_names_a_metric_of_the_process_that_it_asks() {
-    let scraped = yaml("ops/prometheus/prometheus.yml");
-    let jobs: BTreeSet<_> =
-        scraped["scrape_configs"].as_array().unwrap().iter().map(|job| job["job_name"].as_str().unwrap()).collect();
-    // A name, and the labels that choose among its series.
-    let selector = Regex::new(r"\b([a-z_][a-z0-9_]*)\{([^}]*)\}").unwrap();
-    let wanted_job = Regex::new(r#"\bjob=~?"([^"]+)""#).unwrap();
-    let label = Regex::new(r"(\w+)[=!]").unwrap();
-    let word = Regex::new(r"\w+").unwrap();
-    let all_series: BTreeSet<_> = METRICS.iter().flat_map(series).collect();
+fn what_a_service_is_given_of_the_workspace_is_there() {
     let mut seen = 0;
-    for file in files("ops").into_iter().filter(|file| !file.ends_with(".sh")) {
-        let document = yaml(&file);
-        let mut queries = Vec::new();
-        texts_under(&document, "expr", &mut queries);
-        for query in queries {
-            let mut selectors = 0;
-            for groups in selector.captures_iter(query) {
-                let (name, labels) = (&groups[1], &groups[2]);
-                let job = wanted_job.captures(labels).unwrap_or_else(|| panic!("{file}: {name} of which job? {query}"));
-                for job in job[1].split('|') {
-                    assert!(jobs.contains(job), "{file}: there is no job {job}: {query}");
-                    let theirs = job.starts_with("rabbitmq") && name.starts_with("rabbitmq_");
-                    let ours = told_by(job).into_iter().find(|metric| series(metric).iter().any(|one| one == name));
-                    assert!(theirs || ours.is_some(), "{file}: {job} tells no {name}: {query}");
-                    let known = ours.map_or(&[][..], |metric| metric.labels);
-                    for label in label.captures_iter(labels) {
-                        let known = theirs || ["job", "le"].contains(&&label[1]) || known.contains(&&label[1]);
-                        assert!(known, "{file}: {name} has no label {}: {query}", &label[1]);
-                    }
-                }
-                selectors += 1;
-            }
-            assert!(selectors > 0, "{file}: nothing is asked for by its job: {query}");
-            // A name without labels would ask every job.
-            let bare = word
-                .find_iter(query)
-                .find(|word| all_series.contains(word.as_str()) && !query[word.end()..].starts_with('{'));
-            assert!(bare.is_none(), "{file}: which job? {query}");
+    for (name, service) in services() {
+        for volume in texts(&service, "volumes") {
+            let Some(path) = volume.strip_prefix("./") else { continue };
+            let path = path.split_once(':').unwrap().0;
+            assert!(workspace().join(path).exists(), "{name}: there is no {path}");
             seen += 1;
         }
     }
-    assert!(seen >= 15, "only {seen} queries were found");
+    assert!(seen > 4, "only {seen} were found");
 }
 
+/// The role that reads the database: made by one file, used by two others.
 #[test]
-fn grafana_finds_its_dashboard_and_its_panels_find_prometheus() {
-    let source = yaml("ops/grafana/provisioning/datasources/prometheus.yml");
-    let dashboard: Value = serde_json::from_str(&read("ops/grafana/dashboards/table-order.json")).unwrap();
-    let panels = dashboard["panels"].as_array().unwrap();
-    for panel in panels.iter().filter(|panel| panel["type"] != "row") {
-        assert_eq!(panel["datasource"]["uid"], source["datasources"][0]["uid"], "{}", panel["title"]);
-        assert!(!panel["targets"].as_array().unwrap().is_empty(), "{}", panel["title"]);
-    }
-    let ids: BTreeSet<_> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
-    assert_eq!(ids.len(), panels.len(), "two panels have one id");
-
-    let grafana = &services()["grafana"];
-    let home = grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"].as_str().unwrap();
-    let provider = yaml("ops/grafana/provisioning/dashboards/table-order.yml");
-    let folder = provider["providers"][0]["options"]["path"].as_str().unwrap();
-    assert_eq!(home, format!("{folder}/table-order.json"));
-    assert!(texts(grafana, "volumes").contains(&format!("./ops/grafana/dashboards:{folder}:ro")));
+fn who_reads_the_database_has_a_role_in_it() {
+    let (role, password) = ("reader", "reader");
+    assert!(read("ops/postgres/reader.sql").contains(&format!("create role {role} login password '{password}';")));
+    let given = "./ops/postgres/reader.sql:/docker-entrypoint-initdb.d/reader.sql:ro".to_owned();
+    let services = services();
+    assert!(texts(&services["db"], "volumes").contains(&given));
+    let source = services["postgres-exporter"]["environment"]["DATA_SOURCE_NAME"].as_str().unwrap();
+    assert!(source.starts_with(&format!("postgres://{role}:{password}@db:5432/tableorder?")), "{source}");
+    let sources = yaml("ops/grafana/provisioning/datasources/table-order.yml");
+    let source = &sources["datasources"][1];
+    assert_eq!((&source["user"], &source["secureJsonData"]["password"]), (&role.into(), &password.into()));
+    assert_eq!(source["jsonData"]["database"], services["db"]["environment"]["POSTGRES_DB"]);
 }
 
 /// Started only by a guest's first request, a function would keep the guest waiting.

@@ -4,6 +4,7 @@
 
 mod compose;
 mod cors;
+mod dashboards;
 mod documentation;
 mod documents;
 mod errors;
