@@ -24,6 +24,8 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates curl \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --no-create-home stream
+# Whom to believe that it is RDS (`sslrootcert` in DATABASE_URL).
+COPY infra/rds-ca.pem /etc/ssl/rds-ca.pem
 COPY --from=build /workspace/target/release/stream /usr/local/bin/stream
 USER stream
 ENV HOST=0.0.0.0 PORT=8000

@@ -10,6 +10,11 @@ TOOLS := $(TARGET)/tools
 LOCAL := cargo run --quiet --package local --bin table-order-local --
 WITH_SERVICES := $(TARGET)/debug/with-services
 VENV := $(CURDIR)/.venv
+# What the stacks are checked with, and what is built for AWS.
+INFRA := $(TARGET)/tools/infra
+CARGO_LAMBDA := $(INFRA)/bin/cargo-lambda
+LAMBDA_TARGET := aarch64-unknown-linux-gnu
+FUNCTIONS := $(notdir $(wildcard functions/*))
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(TOOLS)/bin/cargo-deny
 CARGO_LLVM_COV_VERSION := 0.9.1
@@ -42,7 +47,7 @@ run watch migrate migrate-down seed reset openapi openapi-check fuzz keys lint d
 
 .PHONY: help
 help: ## list the tasks
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: run
 run: ## start the service in one process, on port 8000 (PORT=…)
@@ -62,7 +67,7 @@ test: $(WITH_SERVICES) ## run every test, on servers of their own
 	exit $$status
 
 .PHONY: check
-check: format-check lint doc queries-check deny ops-check ## what CI checks besides the tests
+check: format-check lint doc queries-check deny ops-check infra-check ## what CI checks besides the tests
 
 ##@ In the shape of production, while `make watch` is running
 
@@ -117,6 +122,50 @@ reset: ## drop the private database and pictures of `make run`
 queries: learn-queries ## after a change of SQL: check every query and write .sqlx anew
 	@rm -rf .sqlx && cp -r $(TARGET)/queries .sqlx
 	@echo "Wrote $$(ls .sqlx | wc -l) queries to .sqlx."
+
+##@ AWS (docs/DEPLOYMENT.md)
+
+# Which deployment: dev, staging or production.
+ENV ?=
+
+.PHONY: build
+build: compilers $(CARGO_LAMBDA) ## the functions' binaries for AWS (arm64), in target/lambda
+	@rustup target list --installed | grep --quiet $(LAMBDA_TARGET) || rustup target add $(LAMBDA_TARGET)
+	@PATH="$(INFRA)/bin:$$PATH" $(CARGO_LAMBDA) lambda build --release --arm64 $(addprefix --package=,$(FUNCTIONS))
+	@for function in $(FUNCTIONS); do cp infra/rds-ca.pem $(TARGET)/lambda/$$function/; done
+	@cd $(TARGET)/lambda && du --apparent-size --human-readable $(addsuffix /bootstrap,$(FUNCTIONS)) >&2
+
+OPERATE = PATH="$(INFRA)/bin:$$PATH" infra/operate.sh
+
+.PHONY: deploy
+deploy: $(INFRA)/bin/sam ## deploy what `make build` built: make deploy ENV=dev
+	@$(OPERATE) deploy $(ENV)
+
+.PHONY: create-superadmin
+create-superadmin: ## make the first super admin (SUPERADMIN=name)
+	@$(OPERATE) create-superadmin $(ENV)
+
+.PHONY: rotate-key
+rotate-key: $(INFRA)/bin/sam ## change the key that signs tokens, in three steps (STEP=prepare, promote, retire)
+	@$(OPERATE) rotate-key $(ENV)
+
+.PHONY: restore-drill
+restore-drill: ## restore the database beside itself, look into it, and remove it
+	@$(OPERATE) restore-drill $(ENV)
+
+.PHONY: destroy
+destroy: $(INFRA)/bin/sam ## take down what is no production (CONFIRM=table-order-…)
+	@$(OPERATE) destroy $(ENV)
+
+.PHONY: smoke
+smoke: ## place an order and see it on the board: make smoke ENV=dev, or at `make run`'s without ENV (URL=…)
+	@$(if $(ENV),$(OPERATE) smoke $(ENV),infra/smoke.sh $(or $(URL),http://127.0.0.1:8000) '$(DEMO_STORE)')
+
+# The first of the demo data (local/src/demo.rs).
+define DEMO_STORE
+{"store_id": "11111111-1111-4111-8111-111111111111", "admin": {"username": "admin", "password": "admin1234"}, \
+	"table": {"table_number": "8", "password": "1234"}}
+endef
 
 ##@ API documentation
 
@@ -192,6 +241,21 @@ doc: ## the code's documentation, in target/doc; warnings are errors
 .PHONY: queries-check
 queries-check: learn-queries
 	@diff --recursive --brief .sqlx $(TARGET)/queries || { echo "The queries have changed: run \`make queries\`." >&2; exit 1; }
+
+STACKS := template.yaml infra/data.yaml infra/alarms.yaml infra/github.yaml
+EDGE := infra/edge.yaml
+
+.PHONY: infra-check
+infra-check: $(INFRA)/bin/sam ## the stacks, the compose file, the workflows and the scripts
+	@echo "Checking the stacks, the compose file, the workflows and the scripts." >&2
+	@$(INFRA)/bin/cfn-lint --non-zero-exit-code informational --regions ap-northeast-2 -- $(STACKS)
+	@$(INFRA)/bin/cfn-lint --non-zero-exit-code informational --regions us-east-1 -- $(EDGE)
+	@export SAM_CLI_TELEMETRY=0; for stack in $(STACKS); do \
+		$(INFRA)/bin/sam validate --lint --region ap-northeast-2 --template-file $$stack >/dev/null; done
+	@SAM_CLI_TELEMETRY=0 $(INFRA)/bin/sam validate --lint --region us-east-1 --template-file $(EDGE) >/dev/null
+	@$(INFRA)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
+	@$(INFRA)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(INFRA)/bin/shellcheck $(shell git ls-files '*.sh') .ci/run
 
 .PHONY: deny
 deny: $(CARGO_DENY) ## licences, sources and duplicates of dependencies
@@ -274,6 +338,10 @@ endif
 $(WITH_SERVICES):
 	@cargo build --package private-services
 
+.PHONY: advisories
+advisories: $(CARGO_DENY) ## what is known to be wrong with the dependencies; asks the network
+	@$(CARGO_DENY) --log-level error check advisories
+
 $(CARGO_LLVM_COV):
 	@echo "Building cargo-llvm-cov $(CARGO_LLVM_COV_VERSION), once." >&2
 	@cargo install --locked --root $(TOOLS) --version $(CARGO_LLVM_COV_VERSION) cargo-llvm-cov
@@ -281,6 +349,18 @@ $(CARGO_LLVM_COV):
 $(CARGO_DENY):
 	@echo "Building cargo-deny $(CARGO_DENY_VERSION), once. This takes some minutes." >&2
 	@cargo install --locked --root $(TOOLS) --version $(CARGO_DENY_VERSION) cargo-deny
+
+$(INFRA)/bin/sam: infra/requirements.txt
+	@echo "Installing the checkers of the stacks, once. This takes about half a minute." >&2
+	@python3 -m venv $(INFRA) || { echo "Python's venv is missing. Install it with: sudo apt-get install -y python3-venv" >&2; exit 1; }
+	@$(INFRA)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+# With zig, the compiler for other processors, which the tests do without.
+$(CARGO_LAMBDA): local/private/requirements.txt $(INFRA)/bin/sam
+	@echo "Installing cargo-lambda and zig, once." >&2
+	@$(INFRA)/bin/pip install --quiet --disable-pip-version-check "$$(grep '^cargo-lambda==' $<)"
+	@touch $@
 
 $(VENV)/bin/schemathesis: tests/fuzz/requirements.txt
 	@echo "Installing the fuzzer into .venv." >&2

@@ -38,6 +38,12 @@ pub const VARIABLES: &[Variable] = &[
         None,
         "PostgreSQL, as postgres://user:password@host:5432/name; without it `make run` starts its own",
     ),
+    variable("DATABASE_LOGIN", Some("password"), "password, or iam for a token that is made of AWS' credentials"),
+    variable(
+        "SERVICE_ROLE",
+        None,
+        "the role that the service logs in as with a token; `migrate`, which owns the tables, makes it",
+    ),
     variable(
         "REDIS_URL",
         None,
@@ -51,12 +57,15 @@ pub const VARIABLES: &[Variable] = &[
         Some("keys/private.pem"),
         "RSA key that signs tokens (PKCS#8 PEM); only `auth` reads it",
     ),
+    variable("JWT_PRIVATE_KEY", None, "the same as PEM text, instead of the file"),
     variable(
         "JWT_PUBLIC_KEY_PATH",
         Some("keys/public.pem"),
         "RSA keys that tokens are checked with, one PEM after the other: the present one and, while it is rotated, the last",
     ),
     variable("JWT_PUBLIC_KEYS", None, "the same as JWKS text, instead of the file"),
+    variable("SIGNING_KEY_SECRET", None, "the secret of AWS that `migrate` keeps the private key in"),
+    variable("SUPER_ADMIN_SECRET", None, "the secret of AWS that `migrate` leaves the first super admin's password in"),
     variable("JWT_ADMIN_EXPIRE_HOURS", Some("16"), "life of an admin's token, in hours (1 to 720)"),
     variable("JWT_TABLE_EXPIRE_HOURS", Some("24"), "life of a table's token, in hours (1 to 720)"),
     variable(
@@ -76,6 +85,11 @@ pub const VARIABLES: &[Variable] = &[
         "SLOW_QUERY_MS",
         Some("2000"),
         "a query that takes longer is logged and counted as slow, in milliseconds (0 to 60000)",
+    ),
+    variable(
+        "METRICS_NAMESPACE",
+        None,
+        "CloudWatch's namespace for metrics, which are then written to standard output",
     ),
     variable("UPLOAD_QUEUE_URL", None, "the SQS queue that S3 tells of uploads, for `images`"),
     variable("UPLOAD_BUCKET", None, "the S3 bucket that pictures are uploaded to"),
@@ -116,6 +130,15 @@ impl FromStr for AppEnv {
     }
 }
 
+/// How a process logs in to PostgreSQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DatabaseLogin {
+    /// With what `DATABASE_URL` says.
+    Password,
+    /// With a token that is made of AWS' credentials.
+    Iam,
+}
+
 /// The configuration, read once at the start.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -127,6 +150,10 @@ pub struct Config {
     pub port: u16,
     /// PostgreSQL, with its password.
     pub database_url: Option<SecretString>,
+    /// How to log in to it.
+    pub database_login: DatabaseLogin,
+    /// The role that the service logs in as, where that is not the owner of the tables.
+    pub service_role: Option<String>,
     /// Redis, with its password.
     pub redis_url: Option<SecretString>,
     /// RabbitMQ, with its password.
@@ -137,10 +164,16 @@ pub struct Config {
     pub parked_queue_url: Option<String>,
     /// The key that signs tokens.
     pub jwt_private_key_path: PathBuf,
+    /// The same as PEM text.
+    pub jwt_private_key: Option<SecretString>,
     /// The keys that tokens are checked with.
     pub jwt_public_key_path: PathBuf,
     /// The same as JWKS text.
     pub jwt_public_keys: Option<String>,
+    /// Where `migrate` keeps the private key.
+    pub signing_key_secret: Option<String>,
+    /// Where `migrate` leaves the first super admin's password.
+    pub super_admin_secret: Option<String>,
     /// Life of an admin's token.
     pub admin_token_life: TimeDelta,
     /// Life of a table's token.
@@ -157,6 +190,8 @@ pub struct Config {
     pub log_file: Option<PathBuf>,
     /// A query that takes longer is slow.
     pub slow_query: Duration,
+    /// CloudWatch's namespace for metrics.
+    pub metrics_namespace: Option<String>,
     /// The queue that S3 tells of uploads.
     pub upload_queue_url: Option<String>,
     /// The bucket that pictures are uploaded to.
@@ -192,10 +227,7 @@ impl std::error::Error for ConfigError {}
 impl Config {
     /// Read the process's environment.
     pub fn from_env() -> Result<Self, ConfigError> {
-        // A variable that is no text is none of ours.
-        let texts =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Self::read(&texts.collect())
+        Self::read(&set_variables())
     }
 
     /// Read these variables. An empty value counts as none.
@@ -210,6 +242,12 @@ impl Config {
             let known = text.starts_with("postgres://") || text.starts_with("postgresql://");
             if known { Ok(SecretString::from(text)) } else { Err("must begin with postgres://") }
         });
+        let database_login = read.parse("DATABASE_LOGIN", |text| match text {
+            "password" => Ok(DatabaseLogin::Password),
+            "iam" => Ok(DatabaseLogin::Iam),
+            _ => Err("must be password or iam"),
+        });
+        let service_role = read.optional("SERVICE_ROLE", role);
         let redis_url = read.optional("REDIS_URL", |text| {
             let known = text.starts_with("redis://") || text.starts_with("rediss://");
             if known { Ok(SecretString::from(text)) } else { Err("must begin with redis:// or rediss://") }
@@ -221,8 +259,11 @@ impl Config {
         let nudge_queue_url = read.optional("NUDGE_QUEUE_URL", http_url);
         let parked_queue_url = read.optional("PARKED_QUEUE_URL", http_url);
         let jwt_private_key_path = read.parse("JWT_PRIVATE_KEY_PATH", |text| Ok(PathBuf::from(text)));
+        let jwt_private_key = read.optional("JWT_PRIVATE_KEY", |text| Ok(SecretString::from(text)));
         let jwt_public_key_path = read.parse("JWT_PUBLIC_KEY_PATH", |text| Ok(PathBuf::from(text)));
         let jwt_public_keys = read.optional("JWT_PUBLIC_KEYS", |text| Ok(text.to_owned()));
+        let signing_key_secret = read.optional("SIGNING_KEY_SECRET", |text| Ok(text.to_owned()));
+        let super_admin_secret = read.optional("SUPER_ADMIN_SECRET", |text| Ok(text.to_owned()));
         let admin_token_life = read.parse("JWT_ADMIN_EXPIRE_HOURS", hours);
         let table_token_life = read.parse("JWT_TABLE_EXPIRE_HOURS", hours);
         let cors_origins = read.parse("CORS_ORIGINS", origins);
@@ -237,6 +278,7 @@ impl Config {
             let millis = text.parse().ok().filter(|n| *n <= 60_000).ok_or("must be milliseconds, 0 to 60000")?;
             Ok(Duration::from_millis(millis))
         });
+        let metrics_namespace = read.optional("METRICS_NAMESPACE", |text| Ok(text.to_owned()));
         let upload_queue_url = read.optional("UPLOAD_QUEUE_URL", http_url);
         let upload_bucket = read.optional("UPLOAD_BUCKET", |text| Ok(text.to_owned()));
         let image_bucket = read.optional("IMAGE_BUCKET", |text| Ok(text.to_owned()));
@@ -249,13 +291,18 @@ impl Config {
                 host: host?,
                 port: port?,
                 database_url: database_url?,
+                database_login: database_login?,
+                service_role: service_role?,
                 redis_url: redis_url?,
                 rabbitmq_url: rabbitmq_url?,
                 nudge_queue_url: nudge_queue_url?,
                 parked_queue_url: parked_queue_url?,
                 jwt_private_key_path: jwt_private_key_path?,
+                jwt_private_key: jwt_private_key?,
                 jwt_public_key_path: jwt_public_key_path?,
                 jwt_public_keys: jwt_public_keys?,
+                signing_key_secret: signing_key_secret?,
+                super_admin_secret: super_admin_secret?,
                 admin_token_life: admin_token_life?,
                 table_token_life: table_token_life?,
                 cors_origins: cors_origins?,
@@ -264,6 +311,7 @@ impl Config {
                 log_level: log_level?.unwrap_or(default_level),
                 log_file: log_file?,
                 slow_query: slow_query?,
+                metrics_namespace: metrics_namespace?,
                 upload_queue_url: upload_queue_url?,
                 upload_bucket: upload_bucket?,
                 image_bucket: image_bucket?,
@@ -287,6 +335,8 @@ impl Config {
             "RABBITMQ_URL" => self.rabbitmq_url.as_ref().map(ExposeSecret::expose_secret),
             "NUDGE_QUEUE_URL" => self.nudge_queue_url.as_deref(),
             "PARKED_QUEUE_URL" => self.parked_queue_url.as_deref(),
+            "SIGNING_KEY_SECRET" => self.signing_key_secret.as_deref(),
+            "SUPER_ADMIN_SECRET" => self.super_admin_secret.as_deref(),
             "UPLOAD_QUEUE_URL" => self.upload_queue_url.as_deref(),
             "UPLOAD_BUCKET" => self.upload_bucket.as_deref(),
             "IMAGE_BUCKET" => self.image_bucket.as_deref(),
@@ -299,6 +349,13 @@ impl Config {
             Err(ConfigError(missing.iter().map(|name| format!("{name} is missing")).collect()))
         }
     }
+}
+
+/// The variables that are set. One that is no text is none of ours.
+pub fn set_variables() -> HashMap<String, String> {
+    let texts =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    texts.collect()
 }
 
 struct Reader<'a> {
@@ -334,6 +391,11 @@ impl Reader<'_> {
 fn hours(text: &str) -> Result<TimeDelta, &'static str> {
     let hours = text.parse().ok().filter(|hours| (1..=720).contains(hours)).ok_or("must be hours, 1 to 720")?;
     Ok(TimeDelta::hours(hours))
+}
+
+fn role(text: &str) -> Result<String, &'static str> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    if plain { Ok(text.to_owned()) } else { Err("must be a role of lower-case letters, digits and _") }
 }
 
 fn http_url(text: &str) -> Result<String, &'static str> {
@@ -377,6 +439,8 @@ mod tests {
             ("APP_ENV", "staging"),
             ("PORT", "65536"),
             ("DATABASE_URL", "mysql://x"),
+            ("DATABASE_LOGIN", "kerberos"),
+            ("SERVICE_ROLE", "table order"),
             ("JWT_ADMIN_EXPIRE_HOURS", "0"),
             ("CORS_ORIGINS", "https://a.example,*"),
             ("RATE_LIMIT_PER_MINUTE", "many"),
@@ -386,13 +450,17 @@ mod tests {
             ("IMAGE_BASE_URL", "/images"),
         ])
         .unwrap_err();
-        assert_eq!(mistakes.0.len(), 10, "{mistakes}");
+        assert_eq!(mistakes.0.len(), 12, "{mistakes}");
     }
 
     #[test]
     fn a_secret_is_not_printed() {
-        let config =
-            read(&[("DATABASE_URL", "postgres://user:hunter2@host/db"), ("ORIGIN_SECRET", "hunter3")]).unwrap();
+        let config = read(&[
+            ("DATABASE_URL", "postgres://user:hunter2@host/db"),
+            ("ORIGIN_SECRET", "hunter3"),
+            ("JWT_PRIVATE_KEY", "hunter4"),
+        ])
+        .unwrap();
         assert!(!format!("{config:?}").contains("hunter"));
     }
 

@@ -18,59 +18,56 @@ use tower::ServiceExt;
 
 use crate::app::{self, App, Parts};
 use crate::auth::tokens::Tokens;
+use crate::clock::Clock;
 use crate::config::Config;
+use crate::db::login::Login;
 use crate::db::{self, PoolSize};
+use crate::environment;
 use crate::events::bus::Bus;
 use crate::http::{Routes, layers};
 use crate::storage::Storage;
 use crate::telemetry;
+use crate::telemetry::metrics::Metrics;
 
 /// What Lambda and its runtime may say.
 pub type Error = lambda_runtime::Error;
 
 /// Serve a function's routes until Lambda stops the process.
-pub async fn serve(routes: fn() -> Routes) -> Result<(), Error> {
-    let config = start()?;
-    let tokens = Tokens::from_config(&config, false)?;
-    run_http(routes, parts(config, tokens)?).await
-}
-
-/// Serve the routes of `auth`, which alone reads the key that signs tokens.
-pub async fn serve_signing(routes: fn() -> Routes) -> Result<(), Error> {
-    let config = start()?;
-    let tokens = Tokens::from_config(&config, true)?;
-    run_http(routes, parts(config, tokens)?).await
-}
-
-/// Serve the routes of a function whose changes make events: it tells the relay.
-pub async fn serve_changing(routes: fn() -> Routes) -> Result<(), Error> {
-    let config = start()?;
-    let [_, _, nudge_queue_url] = config.required(["DATABASE_URL", "REDIS_URL", "NUDGE_QUEUE_URL"])?;
-    let bus = Bus::sqs(nudge_queue_url.to_owned());
-    let tokens = Tokens::from_config(&config, false)?;
-    run_http(routes, Parts { bus, ..parts(config, tokens)? }).await
-}
-
-/// Serve the routes of `menus`, whose changes make events, and which lets clients upload pictures.
-pub async fn serve_uploading(routes: fn() -> Routes) -> Result<(), Error> {
-    let config = start()?;
-    let [_, _, nudge_queue_url, _, _] =
-        config.required(["DATABASE_URL", "REDIS_URL", "NUDGE_QUEUE_URL", "UPLOAD_BUCKET", "IMAGE_BUCKET"])?;
-    let (bus, storage) = (Bus::sqs(nudge_queue_url.to_owned()), Some(Arc::new(Storage::from_config(&config)?)));
-    let tokens = Tokens::from_config(&config, false)?;
-    run_http(routes, Parts { bus, storage, ..parts(config, tokens)? }).await
+///
+/// What it works with follows from the variables that it reads: with `NUDGE_QUEUE_URL` it tells the relay of new events, with
+/// `UPLOAD_BUCKET` clients may upload pictures, and with `JWT_PRIVATE_KEY` it signs tokens.
+pub async fn serve(routes: fn() -> Routes, variables: &[&[&str]]) -> Result<(), Error> {
+    let config = start(variables).await?;
+    let reads = |name| variables.iter().any(|names| names.contains(&name));
+    let tokens = Tokens::from_config(&config, reads("JWT_PRIVATE_KEY"))?;
+    let bus = match &config.nudge_queue_url {
+        Some(url) => Bus::sqs(url.clone()),
+        None => Bus::Off,
+    };
+    let storage = if reads("UPLOAD_BUCKET") { Some(Arc::new(Storage::from_config(&config)?)) } else { None };
+    let metrics = Metrics::embedded(config.metrics_namespace.as_deref());
+    let (db, redis) = app::connect(&config, PoolSize::LAMBDA)?;
+    run_http(routes, Parts { bus, storage, metrics, ..Parts::new(config, tokens, db, Some(redis)) }).await
 }
 
 async fn run_http(routes: fn() -> Routes, parts: Parts) -> Result<(), Error> {
     let (db, done) = (parts.db.clone(), Arc::new(Notify::new()));
     let closing = db.clone();
     extend(parts.bus.clone(), done.clone(), async move { closing.close().await }).await?;
-    let service = layers::service(routes(), App::new(parts));
+    let app = App::new(parts);
+    let login = Login::new(&app.config, &db, &app.clock);
+    let service = layers::service(routes(), app.clone());
     lambda_http::run(lambda_http::service_fn(move |request: lambda_http::Request| {
-        let (service, db, done) = (service.clone(), db.clone(), Done(done.clone()));
+        let (service, db, login, app, done) =
+            (service.clone(), db.clone(), login.clone(), app.clone(), Done(done.clone()));
         async move {
             let _done = done;
+            if let Err(error) = login.renew().await {
+                // Whatever needs no database is answered all the same.
+                tracing::error!(exception = %error, "no token to log in to the database with");
+            }
             let answer = service.oneshot(request).await?;
+            app.metrics.write(app.clock.now());
             // What succeeds has committed. With its answer the environment may be frozen.
             if !answer.status().is_success() {
                 db::at_rest(&db).await;
@@ -123,23 +120,21 @@ async fn extend(bus: Bus, done: Arc<Notify>, close: impl Future<Output = ()> + S
     Ok(())
 }
 
-/// The parts of a process that connects to PostgreSQL and Redis when they are first needed.
-fn parts(config: Config, tokens: Tokens) -> Result<Parts, Error> {
-    let (db, redis) = app::connect(&config, PoolSize::LAMBDA)?;
-    Ok(Parts::new(config, tokens, db, Some(redis)))
-}
-
 /// Hand every event to `handle` until Lambda stops the process; then `close` what is open.
 ///
 /// An error is told to whoever sent the event, which for a queue means: send it again.
 pub async fn run<T: Serialize>(
+    config: &Config,
     handle: impl AsyncFn(Value) -> crate::Result<T>,
     close: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
     extend(Bus::Off, Arc::default(), close).await?;
-    let handle = &handle;
+    let (handle, metrics) = (&handle, &Metrics::embedded(config.metrics_namespace.as_deref()));
+    let clock = &Clock::system();
     lambda_runtime::run(service_fn(async move |event: LambdaEvent<Value>| {
-        handle(event.payload).await.map_err(|error| {
+        let answer = handle(event.payload).await;
+        metrics.write(clock.now());
+        answer.map_err(|error| {
             tracing::error!(exception = %error, "the event was not handled");
             Error::from(error)
         })
@@ -147,9 +142,12 @@ pub async fn run<T: Serialize>(
     .await
 }
 
-/// The configuration, with logs going where it says.
-pub fn start() -> Result<Config, Error> {
-    let config = Config::from_env()?;
+/// The configuration that these variables make, with logs going where it says.
+///
+/// # Errors
+/// When something is missing or wrong; what, is named.
+pub async fn start(variables: &[&[&str]]) -> Result<Config, Error> {
+    let config = environment::read(variables).await?;
     telemetry::init(&config)?;
     Ok(config)
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use axum::Router;
 use shared::app::{self, App, Parts};
 use shared::auth::tokens::Tokens;
-use shared::config::Config;
+use shared::db::login::Login;
 use shared::db::{self, PoolSize};
+use shared::environment;
 use shared::events::feed::{Feed, RedisFeed};
 use shared::http::{Routes, layers, live};
 use shared::redis::{Patience, Redis};
@@ -21,8 +22,14 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::routes;
 
-use crate::Streams;
+use crate::{Streams, scrape};
 
+/// The variables it reads.
+pub const VARIABLES: [&[&str]; 4] =
+    [environment::EVERYWHERE, environment::DATABASE, environment::HTTP, &["HOST", "PORT"]];
+
+/// How often it sees to its login at the database, and tells CloudWatch how it is.
+const UPKEEP: Duration = Duration::from_secs(60);
 /// How long all of the end may take: what is left then is cut off.
 pub const LIMIT: Duration = Duration::from_secs(30);
 /// How long of that streams may take: their clients' last frame has to get through, too.
@@ -35,7 +42,7 @@ const REQUESTS: Duration = LIMIT.saturating_sub(STREAMS).saturating_sub(db::CLOS
 /// # Errors
 /// When the configuration is wrong or lacks what is needed, or its address cannot be listened on.
 pub async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let config = Config::from_env()?;
+    let config = environment::read(&VARIABLES).await?;
     telemetry::init(&config)?;
     let (host, port) = (config.host, config.port);
     let (db, redis) = app::connect(&config, PoolSize::STREAM)?;
@@ -44,7 +51,14 @@ pub async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     let [redis_url] = config.required(["REDIS_URL"])?;
     let feed = Feed::Redis(RedisFeed::new(Redis::open(&redis_url.into(), Patience::WORK)?));
     let streams = Streams::new(feed, CancellationToken::new());
-    let app = App::new(Parts { metrics: Metrics::install(), ..Parts::new(config, tokens, db.clone(), Some(redis)) });
+    let metrics = match &config.metrics_namespace {
+        Some(namespace) => Metrics::embedded(Some(namespace)),
+        None => Metrics::install(),
+    };
+    let app = App::new(Parts { metrics, ..Parts::new(config, tokens, db.clone(), Some(redis)) });
+    let login = Login::new(&app.config, &db, &app.clock);
+    login.renew().await?;
+    tokio::spawn(keep_up(login, app.clone(), streams.clone()));
     let told_to_end = told_to_end()?;
     let listener = TcpListener::bind((host, port));
     let listener = listener.await.map_err(|error| format!("{host}:{port} cannot be listened on: {error}"))?;
@@ -53,6 +67,20 @@ pub async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     let served = serve(streams, app, listener, service, told_to_end).await;
     db::close(&db).await;
     Ok(served?)
+}
+
+/// See to the login at the database, and tell CloudWatch how it is, until the process ends.
+async fn keep_up(login: Login, app: App, streams: Streams) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        if let Err(error) = login.renew().await {
+            tracing::warn!(exception = %error, "no token to log in to the database with; trying again");
+        }
+        if app.config.metrics_namespace.is_some() {
+            scrape::measure(&app, &streams).await;
+            app.metrics.write(app.clock.now());
+        }
+    }
 }
 
 /// The routes of a container.

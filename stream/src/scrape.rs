@@ -31,6 +31,12 @@ const PATIENCE: Duration = Duration::from_secs(1);
     responses((status = 200, description = "The metrics.", content_type = "text/plain", body = String)),
 )]
 pub(crate) async fn metrics(State(app): State<App>, Extension(streams): Extension<Streams>) -> impl IntoResponse {
+    measure(&app, &streams).await;
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
+}
+
+/// Look at what is not counted where it happens.
+pub(crate) async fn measure(app: &App, streams: &Streams) {
     gauge!(ACTIVE_CONNECTIONS).set(f64::from(app.db.size()) - app.db.num_idle() as f64);
     gauge!(SSE_CONNECTIONS).set(streams.open_count() as f64);
     counter!(SSE_SLOW_READERS_TOTAL).absolute(streams.slow_readers());
@@ -42,5 +48,4 @@ pub(crate) async fn metrics(State(app): State<App>, Extension(streams): Extensio
         let age = oldest.map_or(0.0, |oldest| (app.clock.now() - oldest).as_seconds_f64().max(0.0));
         gauge!(OUTBOX_OLDEST_SECONDS).set(age);
     }
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
 }

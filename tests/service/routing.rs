@@ -35,10 +35,15 @@ fn workspace() -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
 }
 
+/// The table of `cargo lambda watch`.
+pub(crate) fn router_of_cargo_lambda() -> BTreeMap<String, String> {
+    let router = &workspace()["metadata"]["lambda"]["watch"]["router"];
+    serde_json::from_value(router.clone()).unwrap()
+}
+
 #[test]
 fn cargo_lambda_watch_hands_each_path_to_the_function_that_serves_it_and_the_rest_to_system() {
-    let router = &workspace()["metadata"]["lambda"]["watch"]["router"];
-    let router: BTreeMap<String, String> = serde_json::from_value(router.clone()).unwrap();
+    let router = router_of_cargo_lambda();
     let mut expected: BTreeMap<_, _> = ["/", "/{*path}"].map(|path| (path.to_owned(), "system".to_owned())).into();
     for (function, routes) in FUNCTIONS {
         for path in paths(routes()) {

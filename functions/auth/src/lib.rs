@@ -9,8 +9,17 @@ mod login;
 mod stream_ticket;
 mod super_admin;
 
+use shared::environment;
 use shared::http::Routes;
 use utoipa_axum::routes;
+
+/// The variables that this function reads.
+pub const VARIABLES: [&[&str]; 4] = [
+    environment::EVERYWHERE,
+    environment::DATABASE,
+    environment::HTTP,
+    &["JWT_PRIVATE_KEY", "JWT_PRIVATE_KEY_PATH", "JWT_ADMIN_EXPIRE_HOURS", "JWT_TABLE_EXPIRE_HOURS"],
+];
 
 /// The routes of this function.
 pub fn router() -> Routes {

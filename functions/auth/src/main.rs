@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::lambda::Error> {
-    shared::lambda::serve_signing(auth::router).await
+    shared::lambda::serve(auth::router, &auth::VARIABLES).await
 }

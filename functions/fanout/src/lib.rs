@@ -15,11 +15,15 @@ use shared::cache::Cache;
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::domain::event::Envelope;
+use shared::environment;
 use shared::events::fanout;
 use shared::events::feed::{Feed, RedisFeed};
 use shared::events::parked::Parked;
 use shared::lambda;
 use shared::redis::{Patience, Redis};
+
+/// The variables that this function reads.
+pub const VARIABLES: [&[&str]; 2] = [environment::EVERYWHERE, &["REDIS_URL", "PARKED_QUEUE_URL"]];
 
 /// Handles batches of messages.
 #[derive(Debug)]

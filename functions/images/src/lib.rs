@@ -17,10 +17,12 @@ use shared::cache::{Cache, Entity};
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::db::images::Upload;
+use shared::db::login::Login;
 use shared::db::{self, PoolSize, images, menus, outbox, stores};
 use shared::domain::event::{Event, MenuChanged};
 use shared::domain::image::RejectionReason;
 use shared::domain::{ImageId, StoreId};
+use shared::environment;
 use shared::error::Error;
 use shared::events::bus::Bus;
 use shared::lambda;
@@ -36,6 +38,13 @@ const UPLOAD_GRACE: TimeDelta = TimeDelta::hours(1);
 /// How many pictures are removed at once: S3 takes the keys of 1,000 objects, and each picture has two.
 const REMOVED_AT_ONCE: i64 = 500;
 
+/// The variables that this function reads.
+pub const VARIABLES: [&[&str]; 3] = [
+    environment::EVERYWHERE,
+    environment::DATABASE,
+    &["REDIS_URL", "NUDGE_QUEUE_URL", "UPLOAD_BUCKET", "IMAGE_BUCKET", "IMAGE_BASE_URL"],
+];
+
 /// Handles uploads.
 #[derive(Debug)]
 pub struct Handler {
@@ -44,6 +53,7 @@ pub struct Handler {
     cache: Cache,
     bus: Bus,
     clock: Clock,
+    login: Login,
     image_base_url: String,
 }
 
@@ -55,12 +65,14 @@ impl Handler {
     pub fn new(config: &Config) -> std::result::Result<Self, lambda::Error> {
         let [database_url, redis_url, nudge_queue_url, _, _] =
             config.required(["DATABASE_URL", "REDIS_URL", "NUDGE_QUEUE_URL", "UPLOAD_BUCKET", "IMAGE_BUCKET"])?;
+        let (db, clock) = (db::connect(db::connect_options(database_url)?, PoolSize::LAMBDA), Clock::system());
         Ok(Self {
-            db: db::connect(db::connect_options(database_url)?, PoolSize::LAMBDA),
+            login: Login::new(config, &db, &clock),
+            db,
+            clock,
             storage: Arc::new(Storage::from_config(config)?),
             cache: Cache::Redis(Redis::open(&redis_url.into(), Patience::REQUEST)?),
             bus: Bus::sqs(nudge_queue_url.to_owned()),
-            clock: Clock::system(),
             image_base_url: config.image_base_url.clone(),
         })
     }
@@ -73,12 +85,14 @@ impl Handler {
             cache: app.cache.clone(),
             bus: app.bus.clone(),
             clock: app.clock.clone(),
+            login: Login::new(&app.config, &app.db, &app.clock),
             image_base_url: app.config.image_base_url.clone(),
         }
     }
 
     /// Handle a batch of messages, one after the other, for the sake of memory. Answers which of them failed.
     pub async fn handle(&self, event: Value) -> Result<Value> {
+        self.login.renew().await?;
         let answer = match event::read(&event) {
             event::Event::Messages(messages) => {
                 let mut failures = Vec::new();

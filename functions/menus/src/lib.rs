@@ -8,8 +8,17 @@ mod menus;
 use shared::App;
 use shared::cache::Entity;
 use shared::domain::StoreId;
+use shared::environment;
 use shared::http::Routes;
 use utoipa_axum::routes;
+
+/// The variables that this function reads.
+pub const VARIABLES: [&[&str]; 4] = [
+    environment::EVERYWHERE,
+    environment::DATABASE,
+    environment::HTTP,
+    &["NUDGE_QUEUE_URL", "UPLOAD_BUCKET", "IMAGE_BUCKET", "IMAGE_BASE_URL", "S3_PUBLIC_ENDPOINT"],
+];
 
 /// The routes of this function.
 pub fn router() -> Routes {

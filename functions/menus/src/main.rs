@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::lambda::Error> {
-    shared::lambda::serve_uploading(menus::router).await
+    shared::lambda::serve(menus::router, &menus::VARIABLES).await
 }

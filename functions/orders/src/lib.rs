@@ -7,8 +7,13 @@ mod delete;
 mod idempotency_key;
 mod place;
 
+use shared::environment;
 use shared::http::Routes;
 use utoipa_axum::routes;
+
+/// The variables that this function reads.
+pub const VARIABLES: [&[&str]; 4] =
+    [environment::EVERYWHERE, environment::DATABASE, environment::HTTP, &["NUDGE_QUEUE_URL"]];
 
 /// The routes of this function.
 pub fn router() -> Routes {

@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::lambda::Error> {
-    shared::lambda::serve_changing(orders::router).await
+    shared::lambda::serve(orders::router, &orders::VARIABLES).await
 }

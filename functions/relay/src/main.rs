@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use relay::Handler;
+use relay::{Handler, VARIABLES};
 use shared::lambda::{self, Error};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let handler = Arc::new(Handler::new(&lambda::start()?)?);
+    let config = lambda::start(&VARIABLES).await?;
+    let handler = Arc::new(Handler::new(&config)?);
     let closing = handler.clone();
-    lambda::run(async |event| handler.handle(&event).await, async move { closing.close().await }).await
+    lambda::run(&config, async |event| handler.handle(&event).await, async move { closing.close().await }).await
 }

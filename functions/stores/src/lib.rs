@@ -3,8 +3,12 @@
 mod admins;
 mod stores;
 
+use shared::environment;
 use shared::http::Routes;
 use utoipa_axum::routes;
+
+/// The variables that this function reads.
+pub const VARIABLES: [&[&str]; 3] = [environment::EVERYWHERE, environment::DATABASE, environment::HTTP];
 
 /// The routes of this function.
 pub fn router() -> Routes {

@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::lambda::Error> {
-    shared::lambda::serve(stores::router).await
+    shared::lambda::serve(stores::router, &stores::VARIABLES).await
 }

@@ -4,8 +4,12 @@ mod docs;
 mod health;
 
 use axum::routing::get;
+use shared::environment;
 use shared::http::{Routes, live};
 use utoipa_axum::routes;
+
+/// The variables that this function reads.
+pub const VARIABLES: [&[&str]; 3] = [environment::EVERYWHERE, environment::DATABASE, environment::HTTP];
 
 /// The routes of this function.
 pub fn router() -> Routes {

@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::lambda::Error> {
-    shared::lambda::serve(system::router).await
+    shared::lambda::serve(system::router, &system::VARIABLES).await
 }

@@ -5,8 +5,13 @@ mod dashboard;
 mod order_history;
 mod tables;
 
+use shared::environment;
 use shared::http::Routes;
 use utoipa_axum::routes;
+
+/// The variables that this function reads.
+pub const VARIABLES: [&[&str]; 4] =
+    [environment::EVERYWHERE, environment::DATABASE, environment::HTTP, &["NUDGE_QUEUE_URL"]];
 
 /// The routes of this function.
 pub fn router() -> Routes {

@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::lambda::Error> {
-    shared::lambda::serve_changing(tables::router).await
+    shared::lambda::serve(tables::router, &tables::VARIABLES).await
 }

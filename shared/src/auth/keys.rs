@@ -10,7 +10,7 @@ use aws_lc_rs::signature::KeyPair as _;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse, ThumbprintHash};
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 
 /// A fresh pair of RSA keys of 2,048 bits, as PEM.
 #[derive(Debug)]
@@ -73,9 +73,18 @@ pub fn read_jwks(text: &str) -> Result<JwkSet, String> {
     Ok(set)
 }
 
+/// The public half of a private key, with its thumbprint (RFC 7638) as `kid`.
+pub fn public_of_private(pem: &str) -> Result<Jwk, String> {
+    let key = EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(|error| error.to_string())?;
+    published(Jwk::from_encoding_key(&key, Algorithm::RS256).map_err(|error| error.to_string())?)
+}
+
 fn public_jwk(pem: &str) -> Result<Jwk, String> {
     let key = DecodingKey::from_rsa_pem(pem.as_bytes()).map_err(|error| error.to_string())?;
-    let mut jwk = Jwk::from_decoding_key(&key, Some(Algorithm::RS256)).map_err(|error| error.to_string())?;
+    published(Jwk::from_decoding_key(&key, Some(Algorithm::RS256)).map_err(|error| error.to_string())?)
+}
+
+fn published(mut jwk: Jwk) -> Result<Jwk, String> {
     jwk.common.key_id = Some(jwk.thumbprint(ThumbprintHash::SHA256).map_err(|error| error.to_string())?);
     jwk.common.key_algorithm = Some(KeyAlgorithm::RS256);
     jwk.common.public_key_use = Some(PublicKeyUse::Signature);

@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use lru::LruCache;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::keys;
@@ -108,8 +109,12 @@ impl Tokens {
                     .map_err(|error| format!("the key {} is wrong: {error}", path.display()))?
             }
         };
-        let private_pem = if sign { Some(read(&config.jwt_private_key_path)?) } else { None };
-        Self::new(published, private_pem.as_deref())
+        let private_pem: Option<SecretString> = match (sign, &config.jwt_private_key) {
+            (false, _) => None,
+            (true, Some(text)) => Some(text.clone()),
+            (true, None) => Some(read(&config.jwt_private_key_path)?.into()),
+        };
+        Self::new(published, private_pem.as_ref().map(ExposeSecret::expose_secret))
     }
 
     /// Check with these public keys, and sign with this private key, whose public half must be among them.

@@ -7,6 +7,7 @@ use crate::domain::event::{Envelope, Event};
 use crate::domain::{EventId, StoreId, Timestamp};
 use crate::error::Result;
 use crate::telemetry::queries::Named;
+use crate::telemetry::request_id;
 
 /// An event on its way out.
 #[derive(Debug)]
@@ -24,7 +25,9 @@ impl NewRow {
     pub fn new(store_id: StoreId, event: Event, now: Timestamp) -> Result<Self> {
         let id = EventId(crate::clock::new_uuid(now));
         let event_type = event.event_type().name();
-        let payload = serde_json::to_string(&Envelope { event_id: id, store_id, timestamp: now, event })?;
+        let request_id = request_id::current().map(|id| id.to_string());
+        let envelope = Envelope { event_id: id, store_id, timestamp: now, request_id, event };
+        let payload = serde_json::to_string(&envelope)?;
         Ok(Self { id, event_type, payload })
     }
 }

@@ -267,6 +267,10 @@ pub struct Envelope {
     pub store_id: StoreId,
     /// When.
     pub timestamp: Timestamp,
+    /// The request that it came of, as in its answer's `x-request-id`; absent where no request was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "01a1fd29-677f-7388-9c3e-4a1b2c3d4e5f")]
+    pub request_id: Option<String>,
     /// What, with `event_type` and its fields beside the envelope's.
     #[serde(flatten)]
     pub event: Event,
@@ -282,6 +286,7 @@ mod tests {
             event_id: EventId(uuid::Uuid::nil()),
             store_id: StoreId(uuid::Uuid::max()),
             timestamp: Timestamp::from_millis(0).unwrap(),
+            request_id: None,
             event: Event::MenuChanged(MenuChanged::deleted(MenuId::new(7).unwrap())),
         };
         let text = serde_json::to_string(&envelope).unwrap();

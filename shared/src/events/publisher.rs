@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::feed::Feed;
+use super::topology::Queues;
 use super::{fanout, topology};
 use crate::cache::Cache;
 use crate::db::outbox::WaitingRow;
@@ -96,6 +97,14 @@ impl Publisher {
         }
     }
 
+    /// What stands in the queues that events go through, if they go through any.
+    pub async fn queues(&self, now: Timestamp) -> Result<Option<Queues>> {
+        match self {
+            Self::Local { .. } => Ok(None),
+            Self::RabbitMq(rabbitmq) => rabbitmq.queues(now).await.map(Some),
+        }
+    }
+
     /// Close the connection properly, if there is one.
     pub async fn close(&self) {
         if let Self::RabbitMq(rabbitmq) = self {
@@ -150,6 +159,12 @@ impl RabbitMq {
         // Declaring what is there already asks as much of the broker as anything.
         self.channel(&mut open, now, async |channel| topology::declare(channel).await).await?;
         Ok(())
+    }
+
+    async fn queues(&self, now: Timestamp) -> Result<Queues> {
+        let mut open = self.open.lock().await;
+        let channel = self.channel(&mut open, now, async |_| Ok(())).await?;
+        Ok(in_time(topology::queues(&channel)).await?)
     }
 
     async fn close(&self) {

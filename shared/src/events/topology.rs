@@ -22,6 +22,17 @@ const MOST_ORDER_EVENTS: i64 = 10_000;
 /// this only ends a loop of crashes. A small number would give up everything while Redis is away.
 const DELIVERY_LIMIT: i64 = 100_000;
 
+/// What stands in the queues of all event types together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queues {
+    /// Messages that wait.
+    pub messages: u32,
+    /// Queues that nobody reads.
+    pub without_consumer: u32,
+    /// Messages that queues gave up.
+    pub dead_letters: u32,
+}
+
 /// Where a queue's given-up messages lie.
 pub fn dead_letter_queue(queue: &str) -> String {
     format!("{queue}.dead")
@@ -67,6 +78,22 @@ pub async fn bind_queues(channel: &Channel) -> lapin::Result<()> {
         bind(channel, event_type.queue(), EXCHANGE, event_type.routing_key(), true).await?;
     }
     Ok(())
+}
+
+/// Ask every event type's queue, and that of its dead letters, what stands in it. Nothing is declared.
+pub async fn queues(channel: &Channel) -> lapin::Result<Queues> {
+    let ask = async |name: String| {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        channel.queue_declare(name.as_str().into(), options, FieldTable::default()).await
+    };
+    let mut queues = Queues::default();
+    for event_type in EventType::ALL {
+        let queue = ask(event_type.queue().to_owned()).await?;
+        queues.messages += queue.message_count();
+        queues.without_consumer += u32::from(queue.consumer_count() == 0);
+        queues.dead_letters += ask(dead_letter_queue(event_type.queue())).await?.message_count();
+    }
+    Ok(queues)
 }
 
 async fn declare_queue(channel: &Channel, name: &str, arguments: &[(&str, AMQPValue)]) -> lapin::Result<()> {

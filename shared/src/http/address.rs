@@ -12,7 +12,7 @@ use lambda_http::request::RequestContext;
 use secrecy::ExposeSecret;
 
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{AppEnv, Config};
 use crate::error::Error;
 use crate::http::connection::Connection;
 use crate::http::server::Sockets;
@@ -61,10 +61,23 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
+/// Whether the request has come the way that all requests must come: in production, where there is a CloudFront, through it.
+/// Past it there is no firewall, and nobody who says where a request comes from.
+pub fn is_let_in(headers: &HeaderMap, config: &Config) -> bool {
+    config.app_env != AppEnv::Production || config.origin_secret.is_none() || is_from_cloudfront(headers, config)
+}
+
+/// Whether CloudFront proves itself.
+fn is_from_cloudfront(headers: &HeaderMap, config: &Config) -> bool {
+    let Some(secret) = &config.origin_secret else { return false };
+    let Some(sent) = headers.get("x-origin-secret") else { return false };
+    verify_slices_are_equal(secret.expose_secret().as_bytes(), sent.as_bytes()).is_ok()
+}
+
 fn viewer_address(headers: &HeaderMap, config: &Config) -> Option<IpAddr> {
-    let secret = config.origin_secret.as_ref()?.expose_secret();
-    let sent = headers.get("x-origin-secret")?;
-    verify_slices_are_equal(secret.as_bytes(), sent.as_bytes()).ok()?;
+    if !is_from_cloudfront(headers, config) {
+        return None;
+    }
     // `192.0.2.1:443`, or `2001:db8::1:443` without brackets.
     let (address, _port) = headers.get("cloudfront-viewer-address")?.to_str().ok()?.rsplit_once(':')?;
     address.parse().ok()

@@ -12,22 +12,23 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, ORIGIN, RETRY_AFTER, VARY};
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::http::{Extensions, HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::{Either, MapOk};
 use futures_util::{FutureExt, TryFutureExt};
+use lambda_http::request::RequestContext;
 use tower::layer::layer_fn;
 use tower::{Layer, Service};
 use tower_http::cors::{Cors, CorsLayer};
 use tracing::{Instrument, field};
 
-use super::address::client_address;
+use super::address::{client_address, is_let_in};
 use super::{Routes, error};
 use crate::app::App;
 use crate::auth::callers::{Authentication, authenticate};
 use crate::clock;
 use crate::error::{Code, Error};
-use crate::telemetry::metrics;
+use crate::telemetry::{metrics, request_id};
 
 /// The header that names a request, in its answer and its log lines.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -83,7 +84,10 @@ where
 
     fn call(&mut self, mut request: Request) -> Self::Future {
         let begun = Instant::now();
-        let request_id = clock::new_uuid(self.app.clock.now()).to_string();
+        let request_id: Arc<str> = match gateway_request_id(request.extensions()) {
+            Some(id) => id.into(),
+            None => clock::new_uuid(self.app.clock.now()).to_string().into(),
+        };
         let matched = request.extensions().get::<MatchedPath>().cloned();
         let method = request.method().clone();
         let languages = request.headers().get(ACCEPT_LANGUAGE).cloned();
@@ -99,6 +103,7 @@ where
             http.path = matched.as_ref().map(|_| request.uri().path()),
         );
         let answer = span.in_scope(|| self.inner.call(request)).instrument(span.clone());
+        let answer = request_id::scope(request_id.clone(), answer);
         Box::pin(async move {
             let Ok(mut response) = answer.await;
             let _entered = span.enter();
@@ -108,7 +113,7 @@ where
             let endpoint = matched.as_ref().map_or("", MatchedPath::as_str);
             let (status, duration_ms) = (status.as_u16(), took.as_millis() as u64);
             tracing::info!(http.endpoint = endpoint, http.status = status, duration_ms, "answered");
-            if let Ok(value) = HeaderValue::try_from(request_id) {
+            if let Ok(value) = HeaderValue::try_from(&*request_id) {
                 response.headers_mut().insert(REQUEST_ID, value);
             }
             Ok(response)
@@ -172,6 +177,10 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         let longest = if request.method().is_safe() { READ_TIMEOUT } else { WRITE_TIMEOUT };
+        let path = request.uri().path();
+        if !is_unlimited(path) && !is_let_in(request.headers(), &self.app.config) {
+            return Box::pin(async { Ok(Code::InsufficientPermissions.into_response()) });
+        }
         let caller = limited_caller(&self.app, &request);
         let (limiter, now) = (self.app.limiter.clone(), self.app.clock.now());
         // Nothing happens before it is polled.
@@ -191,6 +200,14 @@ where
                 Err(panic) => panicked(&*panic).into_response(),
             })
         })
+    }
+}
+
+/// The id that API Gateway gave the request, under which its own log has it, too.
+fn gateway_request_id(extensions: &Extensions) -> Option<&str> {
+    match extensions.get::<RequestContext>()? {
+        RequestContext::ApiGatewayV2(context) => context.request_id.as_deref(),
+        _ => None,
     }
 }
 

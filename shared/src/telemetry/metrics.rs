@@ -12,6 +12,9 @@ use metrics::{Label, SharedString, counter, describe_counter, describe_gauge, de
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tokio_util::sync::CancellationToken;
 
+use super::embedded::Embedded;
+use crate::domain::Timestamp;
+
 /// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -68,6 +71,12 @@ metrics! {
         "Streams cut off because their reader fell too far behind.";
     OUTBOX_OLDEST_SECONDS = Gauge "outbox_oldest_seconds" []
         "Age of the oldest event that waits to be published; 0 when none does.";
+    QUEUE_MESSAGES = Gauge "queue_messages" []
+        "Events that wait in RabbitMQ's queues, all of them together.";
+    QUEUES_WITHOUT_CONSUMER = Gauge "queues_without_consumer" []
+        "RabbitMQ's queues that nobody reads.";
+    DEAD_LETTER_MESSAGES = Gauge "dead_letter_messages" []
+        "Messages that RabbitMQ's queues gave up, all of them together.";
     ORDERS_PLACED_TOTAL = Counter "orders_placed_total" []
         "Orders placed; one sent again counts once.";
     ORDER_AMOUNT_WON_TOTAL = Counter "order_amount_won_total" []
@@ -87,7 +96,16 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Keeps a process's metrics for whoever asks.
 #[derive(Clone, Debug)]
-pub struct Metrics(Option<PrometheusHandle>);
+pub struct Metrics(Keeper);
+
+#[derive(Clone, Debug)]
+enum Keeper {
+    Nobody,
+    /// Until it is asked for them.
+    Prometheus(PrometheusHandle),
+    /// Until it writes them.
+    Embedded(Embedded),
+}
 
 impl Metrics {
     /// Keep everything that this process counts from now on. To be called once, at the start.
@@ -105,23 +123,44 @@ impl Metrics {
 
     /// What this recorder keeps.
     pub fn of(recorder: &PrometheusRecorder) -> Self {
-        Self(Some(recorder.handle()))
+        Self(Keeper::Prometheus(recorder.handle()))
+    }
+
+    /// Keep everything that this process counts from now on for CloudWatch, if there is a namespace; see [`Embedded`]. To be
+    /// called once, at the start.
+    pub fn embedded(namespace: Option<&str>) -> Self {
+        let Some(namespace) = namespace else { return Self::off() };
+        let embedded = Embedded::new(namespace);
+        // Refused when there is a recorder already: then nothing comes to this one.
+        if metrics::set_global_recorder(embedded.clone()).is_ok() {
+            Self(Keeper::Embedded(embedded))
+        } else {
+            Self::off()
+        }
     }
 
     /// Nobody asks: nothing is kept.
     pub fn off() -> Self {
-        Self(None)
+        Self(Keeper::Nobody)
     }
 
-    /// Everything in Prometheus' text format; empty when nothing is kept.
+    /// Everything in Prometheus' text format; empty when nothing is kept for it.
     pub fn render(&self) -> String {
-        self.0.as_ref().map(PrometheusHandle::render).unwrap_or_default()
+        if let Keeper::Prometheus(handle) = &self.0 { handle.render() } else { String::new() }
+    }
+
+    /// Write what CloudWatch is to know to standard output, if it is to know anything.
+    pub fn write(&self, now: Timestamp) {
+        if let Keeper::Embedded(embedded) = &self.0 {
+            // Nobody could be told that it cannot be written.
+            let _ = embedded.write(&mut std::io::stdout(), now);
+        }
     }
 
     /// Fold measurements into histograms until stopped: kept one by one for a scrape that never comes, they would fill the
     /// memory.
     pub async fn keep_up(self, stopped: CancellationToken) {
-        let Some(handle) = self.0 else { return };
+        let Keeper::Prometheus(handle) = self.0 else { return };
         while stopped.run_until_cancelled(tokio::time::sleep(UPKEEP)).await.is_some() {
             handle.run_upkeep();
         }

@@ -1,8 +1,10 @@
 //! What the service tells of itself: logs, metrics, and which queries are slow.
 
+pub mod embedded;
 pub mod logs;
 pub mod metrics;
 pub mod queries;
+pub mod request_id;
 
 use std::io;
 

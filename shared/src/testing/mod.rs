@@ -186,7 +186,8 @@ impl TestApp {
         routes: impl FnOnce(&App, &Feed) -> Routes,
     ) -> Self {
         let variables = options.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-        let config = Config::read(&variables.chain([("APP_ENV".to_owned(), "test".to_owned())]).collect()).unwrap();
+        let test = [("APP_ENV".to_owned(), "test".to_owned())];
+        let config = Config::read(&test.into_iter().chain(variables).collect()).unwrap();
         let pool = db::connect(database.options(), PoolSize { most: options.connections, ..PoolSize::local() });
         let redis = options.redis.as_ref().map(|redis| redis.connect());
         let feed = redis.clone().map_or_else(|| Feed::local("test"), |redis| Feed::Redis(RedisFeed::new(redis)));

@@ -25,7 +25,7 @@ fn feed(world: &World) -> Feed {
 }
 
 fn envelope(world: &World, store_id: StoreId, event: Event) -> Envelope {
-    Envelope { event_id: EventId(new_uuid(world.now)), store_id, timestamp: world.now, event }
+    Envelope { event_id: EventId(new_uuid(world.now)), store_id, timestamp: world.now, request_id: None, event }
 }
 
 /// A change of the whole card: always news.

@@ -13,6 +13,8 @@ impl Given {
         let data = data.as_object_mut().unwrap();
         let event_id = data.remove("event_id").unwrap();
         assert_eq!(event_id.as_str().unwrap().len(), 36, "a UUID");
+        let request_id = data.remove("request_id").unwrap();
+        assert_eq!(request_id.as_str().unwrap().len(), 36, "the request's, a UUID, too");
         let mut expected =
             json!({"event_type": event_type, "store_id": self.store.id, "timestamp": "2026-02-09T03:00:00.000Z"});
         expected.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());

@@ -173,7 +173,7 @@ impl Given {
     /// An event of the store that happens now.
     fn envelope(&self, event: Event) -> Envelope {
         let now = self.app.clock.now();
-        Envelope { event_id: EventId(new_uuid(now)), store_id: self.store.id, timestamp: now, event }
+        Envelope { event_id: EventId(new_uuid(now)), store_id: self.store.id, timestamp: now, request_id: None, event }
     }
 
     /// Put an event into the feed. Returns whether it was news.

@@ -14,7 +14,8 @@ use private_services::packages::on_path;
 use regex::Regex;
 use serde_json::json;
 use shared::telemetry::metrics::{
-    Kind, LAID_ASIDE_MESSAGES, LOGIN_FAILURES_TOTAL, METRICS, Metric, ORDER_AMOUNT_WON_TOTAL, ORDERS_PLACED_TOTAL,
+    DEAD_LETTER_MESSAGES, Kind, LAID_ASIDE_MESSAGES, LOGIN_FAILURES_TOTAL, METRICS, Metric, ORDER_AMOUNT_WON_TOTAL,
+    ORDERS_PLACED_TOTAL, QUEUE_MESSAGES, QUEUES_WITHOUT_CONSUMER,
 };
 use shared::testing::TestDatabase;
 
@@ -23,7 +24,15 @@ use crate::compose::{workspace, yaml};
 use crate::routes::routes;
 
 /// What only other processes count: in the container of streams it stays 0.
-const OF_OTHERS: [&str; 4] = [ORDERS_PLACED_TOTAL, ORDER_AMOUNT_WON_TOTAL, LOGIN_FAILURES_TOTAL, LAID_ASIDE_MESSAGES];
+const OF_OTHERS: [&str; 7] = [
+    ORDERS_PLACED_TOTAL,
+    ORDER_AMOUNT_WON_TOTAL,
+    LOGIN_FAILURES_TOTAL,
+    QUEUE_MESSAGES,
+    QUEUES_WITHOUT_CONSUMER,
+    DEAD_LETTER_MESSAGES,
+    LAID_ASIDE_MESSAGES,
+];
 /// A metric that others tell, as far as it is asked for: the job that asks them, its name, and its labels.
 type Told = (&'static str, &'static str, &'static [&'static str]);
 /// Those of PostgreSQL's exporter; a test looks at what it tells.

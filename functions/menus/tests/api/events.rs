@@ -11,7 +11,7 @@ impl Given {
         let mut events = outbox(&self.app).await;
         for event in &mut events {
             assert_eq!(event["event_type"], "MenuChanged");
-            for field in ["event_id", "event_type", "store_id", "timestamp"] {
+            for field in ["event_id", "event_type", "store_id", "timestamp", "request_id"] {
                 event.as_object_mut().unwrap().remove(field).unwrap();
             }
         }

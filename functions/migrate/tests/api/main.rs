@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails, panics")]
 
+mod keys;
+mod role;
+mod secret;
+mod super_admin;
+
 use std::collections::HashMap;
 
 use lapin::options::QueueDeclareOptions;
@@ -43,7 +48,7 @@ async fn everything_is_there_afterwards_and_doing_it_again_changes_nothing() {
 
 #[tokio::test]
 async fn it_says_what_is_missing_before_it_begins() {
-    let refusal = migrate::check(&config(&[])).unwrap_err().to_string();
+    let refusal = migrate::migrate(&config(&[])).await.unwrap_err().to_string();
     assert!(refusal.contains("DATABASE_URL is missing; RABBITMQ_URL is missing"), "{refusal}");
 }
 

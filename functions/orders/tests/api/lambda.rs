@@ -1,6 +1,7 @@
 //! The real binary under Lambda: an order comes in as API Gateway sends it.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 use tokio::sync::{Notify, Semaphore};
 
-use crate::{Given, count, given};
+use crate::{Given, count, given, outbox};
 
 /// Where nobody listens.
 const NOBODY: &str = "http://127.0.0.1:9";
@@ -30,6 +31,7 @@ async fn function(given: &Given, database_url: String, sqs_url: &str) -> Lambda 
         ("AWS_ACCESS_KEY_ID", "test".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
         ("JWT_PUBLIC_KEYS", public_keys),
+        ("METRICS_NAMESPACE", "table-order/test".to_owned()),
     ];
     let orders = Function {
         name: "orders",
@@ -37,9 +39,14 @@ async fn function(given: &Given, database_url: String, sqs_url: &str) -> Lambda 
         variables: variables.map(|(name, value)| (name.to_owned(), value)).into(),
         concurrency: 1,
         timeout: Duration::from_secs(30),
-        log: None,
+        log: Some(log(given)),
     };
     Lambda::start([orders]).await.unwrap()
+}
+
+/// Where the function's output goes.
+fn log(given: &Given) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("orders-{}.log", given.store.id))
 }
 
 /// A table's order of this body, as API Gateway sends it.
@@ -102,11 +109,21 @@ async fn places_an_order_that_api_gateway_sends() {
 
     assert_eq!(answer["statusCode"], 201, "{answer}");
     assert_eq!(answer["headers"]["content-type"], "application/json");
-    assert!(answer["headers"]["x-request-id"].is_string());
+    // Under the gateway's own id, with which its events go on to the screens.
+    assert_eq!(answer["headers"]["x-request-id"], "id");
+    assert_eq!(outbox(&given.app).await[0]["request_id"], "id");
     let order: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
     assert_eq!(order["total_price"], 18_000);
     assert_eq!(count(&given.app, "orders").await, 1);
     assert_eq!(count(&given.app, "outbox").await, 1);
+
+    // CloudWatch is told of it on standard output, in a line among those of the log.
+    let log = fs::read_to_string(log(&given)).unwrap();
+    let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let told = lines.find(|line| line.get("_aws").is_some()).expect("nothing is told");
+    assert_eq!(told["_aws"]["CloudWatchMetrics"][0]["Namespace"], "table-order/test");
+    assert_eq!((&told["http_requests_total"], &told["orders_placed_total"]), (&json!(1), &json!(1)));
+    assert_eq!(told["order_amount_won_total"], 18_000);
 }
 
 /// A way to PostgreSQL that says when a transaction is about to be rolled back, and lets that happen only when it is told to.

@@ -42,10 +42,14 @@ async fn places_an_order_at_the_servers_prices() {
 async fn the_event_is_written_with_the_order() {
     let given = given().await;
 
-    let order = given.order().await;
+    let body = json!({"items": [{"menu_id": given.stew, "quantity": 1}]});
+    let answer = given.app.post("/api/customer/orders").token(&given.table.token).json(body).send().await;
 
+    let request_id = answer.header("x-request-id").unwrap().to_owned();
+    let order = answer.expect(201);
     let events = outbox(&given.app).await;
     assert_eq!(events.len(), 1);
+    assert_eq!(events[0]["request_id"], request_id);
     assert_eq!(events[0]["event_type"], "OrderCreated");
     assert_eq!(events[0]["store_id"], json!(given.store.id));
     assert_eq!(events[0]["timestamp"], "2026-02-09T03:00:00.000Z");

@@ -49,7 +49,7 @@ async fn the_event_tells_of_the_close() {
         event,
         json!({
             "event_id": event["event_id"], "event_type": "SessionCompleted", "store_id": given.store.id,
-            "timestamp": "2026-02-09T03:01:00.000Z",
+            "timestamp": "2026-02-09T03:01:00.000Z", "request_id": event["request_id"],
             "session_id": order["session_id"], "table_id": given.table.id, "table_number": "1",
             "archived_orders_count": 2, "unfinished_count": 1,
         })

@@ -144,14 +144,15 @@ fn codes(path: &str, operation: &Value, open: bool, own: &Value) -> Result<Vec<C
         codes.extend([Code::PayloadTooLarge, Code::UnsupportedMediaType]);
     }
     if !open {
-        codes.extend([Code::TokenMissing, Code::TokenExpired, Code::InvalidToken, Code::InsufficientPermissions]);
+        codes.extend([Code::TokenMissing, Code::TokenExpired, Code::InvalidToken]);
         // A super admin has no store.
         if !path.starts_with("/api/superadmin/") {
             codes.push(Code::StoreInactive);
         }
     }
     if !is_unlimited(path) {
-        codes.push(Code::RateLimitExceeded);
+        // In production, what comes past CloudFront may not ask either.
+        codes.extend([Code::InsufficientPermissions, Code::RateLimitExceeded]);
     }
     codes.extend([Code::InternalError, Code::ServiceUnavailable, Code::Timeout]);
     for name in own.as_array().into_iter().flatten() {

@@ -1,0 +1,61 @@
+//! Logging in to PostgreSQL with a token of IAM.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails, panics")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::SystemTime;
+
+use aws_config::Region;
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_async::time::StaticTimeSource;
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
+
+use aws_config::SdkConfig;
+use aws_sdk_rds::auth_token::{AuthTokenGenerator, Config as AuthTokenConfig};
+use shared::clock::{self, Clock};
+use shared::db::login::Login;
+use shared::db::{self, PoolSize};
+use shared::domain::Timestamp;
+use shared::testing::TestDatabase;
+
+/// PostgreSQL takes the token where RDS would: as the password of the role that it was made for.
+#[tokio::test]
+async fn new_connections_log_in_with_a_token_that_is_renewed_in_time() {
+    let database = TestDatabase::create().await;
+    let aws = SdkConfig::builder()
+        .region(Region::from_static("ap-northeast-2"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("id", "secret", None, None, "test")))
+        .time_source(StaticTimeSource::new(SystemTime::UNIX_EPOCH))
+        .build();
+    let options = database.options();
+    let for_whom = AuthTokenConfig::builder().hostname(options.get_host()).port(options.get_port().into());
+    // Roles belong to the whole server.
+    let role = format!("iam_{}", u64::from_ne_bytes(clock::random()));
+    let for_whom = for_whom.username(&role).build().unwrap();
+    let token = AuthTokenGenerator::new(for_whom).auth_token(&aws).await.unwrap();
+    assert!(token.as_str().contains("Action=connect") && token.as_str().contains("X-Amz-Expires=900"), "{token}");
+    let owner = db::connect(database.options(), PoolSize::LAMBDA);
+    owner.execute(AssertSqlSafe(format!("create role {role} login password '{token}'"))).await.unwrap();
+
+    let minutes = Arc::new(AtomicI64::new(0));
+    let now = minutes.clone();
+    let clock = Clock::from_fn(move || Timestamp::from_millis(60_000 * now.load(Ordering::Relaxed)).unwrap());
+    let lost = options.username(&role).password("no token");
+    let pool = db::connect(lost.clone(), PoolSize::LAMBDA);
+    let login = Login::iam_with(&pool, &clock, Some(aws));
+    login.renew().await.unwrap();
+    db::ping(&pool).await.unwrap();
+
+    // Within ten minutes it is left as it is; then it is made anew.
+    pool.set_connect_options(lost);
+    let logs_in = async || pool.connect_options().connect().await.is_ok();
+    for (passed, renewed) in [(9, false), (10, true)] {
+        minutes.store(passed, Ordering::Relaxed);
+        login.renew().await.unwrap();
+        assert_eq!(logs_in().await, renewed, "after {passed} minutes");
+    }
+    pool.close().await;
+    owner.execute(AssertSqlSafe(format!("drop role {role}"))).await.unwrap();
+    owner.close().await;
+}
