@@ -28,9 +28,9 @@ NOT_COUNTED := --ignore-filename-regex '/shared/src/testing/'
 LEARN_QUERIES := env SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$(TARGET)/queries \
 	$(WITH_SERVICES) --only postgres cargo check --quiet --package shared --all-features
 
-# What libjpeg-turbo is built with, which decodes and encodes pictures.
-COMPILERS := cmake nasm
-MISSING_COMPILERS = $(strip $(foreach compiler,$(COMPILERS),$(if $(shell command -v $(compiler)),,$(compiler))))
+# What libjpeg-turbo is built with, which decodes and encodes pictures, and what the scripts of `infra` read JSON with.
+PROGRAMS := cmake nasm jq
+MISSING_PROGRAMS = $(strip $(foreach program,$(PROGRAMS),$(if $(shell command -v $(program)),,$(program))))
 
 # What checks the files of Prometheus and Alertmanager, and PostgreSQL's exporter for a test of what it tells. Debian's packages
 # are unpacked, not installed: servers would be started with them.
@@ -41,7 +41,7 @@ MISSING_PROMETHEUS_TOOLS = $(strip $(foreach tool,$(PROMETHEUS_TOOLS),$(if \
 
 # Everything that compiles the service.
 run watch migrate migrate-down seed reset openapi openapi-check fuzz keys lint doc bench faults security seeded \
-	coverage learn-queries test: compilers
+	coverage learn-queries test: programs
 
 ##@ Every day
 
@@ -129,7 +129,7 @@ queries: learn-queries ## after a change of SQL: check every query and write .sq
 ENV ?=
 
 .PHONY: build
-build: compilers $(CARGO_LAMBDA) ## the functions' binaries for AWS (arm64), in target/lambda
+build: programs $(CARGO_LAMBDA) ## the functions' binaries for AWS (arm64), in target/lambda
 	@rustup target list --installed | grep --quiet $(LAMBDA_TARGET) || rustup target add $(LAMBDA_TARGET)
 	@PATH="$(INFRA)/bin:$$PATH" $(CARGO_LAMBDA) lambda build --release --arm64 $(addprefix --package=,$(FUNCTIONS))
 	@for function in $(FUNCTIONS); do cp infra/rds-ca.pem $(TARGET)/lambda/$$function/; done
@@ -208,7 +208,7 @@ FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cl
 	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-trace-compares
 
 .PHONY: fuzz-pictures
-fuzz-pictures: compilers ## try originals of pictures that nobody thought of, for two minutes (FUZZ_PICTURES=seconds)
+fuzz-pictures: programs ## try originals of pictures that nobody thought of, for two minutes (FUZZ_PICTURES=seconds)
 	@echo "Building the decoders for the fuzzer." >&2
 	@RUSTFLAGS="$(FUZZ_FLAGS)" CARGO_TARGET_DIR=$(TARGET)/fuzz \
 		cargo build --quiet --release --package picture-fuzz --target $(HOST)
@@ -310,13 +310,13 @@ learn-queries: $(WITH_SERVICES)
 	@touch shared/src/lib.rs
 	@$(LEARN_QUERIES)
 
-.PHONY: compilers
-compilers:
-ifneq ($(MISSING_COMPILERS),)
-	@echo "Installing $(MISSING_COMPILERS), which libjpeg-turbo is built with." >&2
+.PHONY: programs
+programs:
+ifneq ($(MISSING_PROGRAMS),)
+	@echo "Installing $(MISSING_PROGRAMS)." >&2
 	@sudo=$$([[ $$(id -u) = 0 ]] || echo "sudo -n"); \
-	{ $$sudo apt-get update -qq && $$sudo apt-get install -y -qq $(MISSING_COMPILERS) >/dev/null; } || \
-		{ echo "Missing: $(MISSING_COMPILERS). Install with: sudo apt-get install -y $(MISSING_COMPILERS)" >&2; exit 1; }
+	{ $$sudo apt-get update -qq && $$sudo apt-get install -y -qq $(MISSING_PROGRAMS) >/dev/null; } || \
+		{ echo "Missing: $(MISSING_PROGRAMS). Install with: sudo apt-get install -y $(MISSING_PROGRAMS)" >&2; exit 1; }
 endif
 
 .PHONY: prometheus-tools

@@ -84,13 +84,18 @@ push_image() {
     remember $region stream-image "$repository:$tag"
 }
 
-deploy() {
+# What is about to be deployed is what a commit says, and is there.
+must_be_built() {
     [[ -z $(git status --porcelain) ]] || fail "There are changes that are not committed: what runs must be found again."
     local function
     for function in functions/*/; do
         function=$(basename "$function")
         [[ -e target/lambda/$function/bootstrap ]] || fail "target/lambda/$function is missing: run \`make build\` first."
     done
+}
+
+deploy() {
+    must_be_built
     say "Account $(aws sts get-caller-identity --query Account --output text), $env."
     if [[ $env == production ]] && database_exists; then snapshot; fi
     stack "$env-data"
@@ -114,13 +119,14 @@ create_superadmin() {
     echo "aws secretsmanager get-secret-value --region $region --secret-id $secret --query SecretString --output text"
 }
 
-# Three steps, each followed by a deployment of what checks tokens.
+# Three steps, each followed by a deployment of what checks tokens: of the commit that is checked out, as it was built.
 rotate_key() {
     local step=${STEP:-}
     case $step in
         prepare | promote | retire) ;;
         *) fail "Say which step: make rotate-key ENV=$env STEP=prepare, promote or retire (docs/DEPLOYMENT.md)." ;;
     esac
+    must_be_built
     migrate_and_remember_keys "{\"task\": \"${step}_key\"}"
     stack "$env"
 }

@@ -26,6 +26,42 @@ fn assert_trouble(output: &Output, words: &[&str]) {
     assert!(!said.contains("panicked"), "{said}");
 }
 
+/// What an operator looks at a deployment with.
+#[tokio::test]
+async fn a_smoke_test_orders_sees_it_on_the_board_and_leaves_nothing_open() {
+    let (folder, database) = (Folder::new(), TestDatabase::create().await);
+    let mut command = program(&folder, "run");
+    command.env("DATABASE_URL", database.url());
+    let running = Running::start(command).await;
+    let smoke = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/smoke.sh");
+    let try_with = async |password: &str| {
+        let store = json!({
+            "store_id": STORE,
+            "admin": {"username": "admin", "password": password},
+            "table": {"table_number": "8", "password": "1234"},
+        });
+        let mut command = Command::new(&smoke);
+        command.arg(&running.url).arg(store.to_string());
+        outcome(command).await
+    };
+
+    let good = try_with("admin1234").await;
+
+    let said = String::from_utf8_lossy(&good.stdout) + String::from_utf8_lossy(&good.stderr);
+    assert!(good.status.success(), "{said}");
+    assert!(said.contains("on the board after") && said.ends_with("table: closed\n"), "{said}");
+    let mut connection = PgConnection::connect_with(&database.options()).await.unwrap();
+    let open: i64 = sqlx::query_scalar("select count(*) from orders").fetch_one(&mut connection).await.unwrap();
+    let archived: Vec<String> =
+        sqlx::query_scalar("select status::text from order_history").fetch_all(&mut connection).await.unwrap();
+    assert_eq!((open, archived), (0, vec!["cancelled".to_owned()]));
+    connection.close().await.unwrap();
+
+    let bad = try_with("wrong").await;
+    assert!(!bad.status.success() && String::from_utf8_lossy(&bad.stderr).contains("/api/admin/auth/login"));
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn logs_go_to_a_file_too_and_slow_queries_are_told_and_counted() {
     let folder = Folder::new();
