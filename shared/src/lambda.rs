@@ -6,6 +6,7 @@
 //! has an internal extension that is told of every request: Lambda sends the answer on at once, and freezes only when the
 //! nudge is done, too.
 
+use std::env;
 use std::sync::Arc;
 
 use lambda_extension::Extension;
@@ -91,7 +92,7 @@ impl Drop for Done {
 /// it also keeps the environment from being frozen after a request is done until they are. Must be called before the first
 /// event is asked for.
 async fn extend(bus: Bus, done: Arc<Notify>, close: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
-    let events: &[&str] = if matches!(bus, Bus::Sqs(_)) { &["INVOKE"] } else { &[] };
+    let events: &[&str] = if matches!(bus, Bus::Sqs(_)) && !is_watched() { &["INVOKE"] } else { &[] };
     let settle = lambda_extension::service_fn(move |_| {
         let (bus, done) = (bus.clone(), done.clone());
         async move {
@@ -118,6 +119,14 @@ async fn extend(bus: Bus, done: Arc<Notify>, close: impl Future<Output = ()> + S
         }
     });
     Ok(())
+}
+
+/// Whether this is `cargo lambda watch`, which freezes nothing and does not get on with an extension that is told of requests
+/// (docs/DECISIONS.md). Its Runtime API has a path for each function, where AWS' is a host and a port, and it does not say how
+/// the environment came to be.
+fn is_watched() -> bool {
+    let has_path = env::var("AWS_LAMBDA_RUNTIME_API").is_ok_and(|api| api.contains('/'));
+    has_path && env::var_os("AWS_LAMBDA_INITIALIZATION_TYPE").is_none()
 }
 
 /// Hand every event to `handle` until Lambda stops the process; then `close` what is open.

@@ -152,7 +152,9 @@ impl Storage {
             .presigned(config.map_err(Error::internal)?)
             .await
             .map_err(unavailable)?;
-        let headers = signed.headers().filter(|(name, _)| !name.eq_ignore_ascii_case("content-length"));
+        // The SDK adds where a request comes from, under Lambda, without signing it.
+        let ours = ["content-length", "x-amzn-trace-id"];
+        let headers = signed.headers().filter(|(name, _)| !ours.iter().any(|ours| name.eq_ignore_ascii_case(ours)));
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Ok(Presigned { url: signed.uri().to_owned(), headers })
     }

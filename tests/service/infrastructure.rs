@@ -340,6 +340,26 @@ fn a_function_may_do_what_its_code_does_and_no_more() {
     }
 }
 
+/// `migrate` may do more than the others, and no more than it does.
+#[test]
+fn migrate_may_do_what_its_code_does_and_no_more() {
+    let source = source("migrate");
+    let asked = Regex::new(r"\.(\w+)\(\)\s*\.secret_id\(").unwrap();
+    let asked = asked.captures_iter(&source).map(|groups| {
+        let action: String = groups[1].split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
+        format!("secretsmanager:{action}")
+    });
+    // What its variables stand for, and a database that was restored.
+    let needed = asked.chain(["secretsmanager:BatchGetSecretValue".to_owned(), "rds-db:connect".to_owned()]);
+    let policy = &functions()["migrate"]["Policies"];
+    let actions: BTreeSet<_> = permissions(policy).into_iter().map(|(action, _)| action).collect();
+    assert_eq!(actions, needed.collect());
+    let writes = permissions(policy).into_iter().filter(|(action, _)| action == "secretsmanager:PutSecretValue");
+    let written: BTreeSet<_> = writes.map(|(_, secret)| secret).collect();
+    assert_eq!(written, ["\"SigningKey\"", "\"SuperAdminPassword\""].map(str::to_owned).into());
+    assert!(source.contains("Login::iam("), "nothing connects with a token any more");
+}
+
 #[test]
 fn alarms_name_only_metrics_that_there_are() {
     let ours: BTreeSet<_> =

@@ -79,7 +79,13 @@ pub(crate) async fn a_picture(running: &Running) {
     let image = json!({"image_id": announced["image_id"]});
     let menu = running.ask(Method::PATCH, "/api/admin/menus/3", &admin, Some(image)).await;
     let mut put = reqwest::Client::new().put(announced["upload"]["url"].as_str().unwrap()).body(file);
-    for (name, value) in announced["upload"]["headers"].as_object().unwrap() {
+    let headers = announced["upload"]["headers"].as_object().unwrap();
+    assert_eq!(
+        headers.keys().collect::<Vec<_>>(),
+        ["content-type", "x-amz-checksum-sha256"],
+        "what is signed, and no more"
+    );
+    for (name, value) in headers {
         put = put.header(name, value.as_str().unwrap());
     }
     assert!(put.send().await.unwrap().status().is_success());
