@@ -37,13 +37,17 @@ impl Sample {
 }
 
 /// Have so many events wait in the outbox: those of orders placed before, once more.
+///
+/// Which ones does not matter, and there may be hundreds of thousands: it takes the first that it comes upon.
 pub(crate) async fn wait_in_outbox(db: &mut PgConnection, events: i64) -> Result<(), Trouble> {
     let sql = "with known as (
-                   select store_id, event_type, payload, row_number() over (order by sequence) as number
-                   from outbox
-                   where event_type = 'OrderCreated' and published_at is not null
-                   order by sequence
-                   limit 5000
+                   select store_id, event_type, payload, row_number() over () as number
+                   from (
+                       select store_id, event_type, payload
+                       from outbox
+                       where event_type = 'OrderCreated' and published_at is not null
+                       limit least($1, 5000)
+                   ) as first_found
                )
                insert into outbox (id, store_id, event_type, payload, created_at, next_attempt_at)
                select gen_random_uuid(), store_id, event_type, payload, now(), now()
