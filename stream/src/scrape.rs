@@ -44,8 +44,7 @@ pub(crate) async fn measure(app: &App, streams: &Streams) {
         gauge!(PROCESS_RESIDENT_MEMORY_BYTES).set(bytes as f64);
     }
     // With the database away the gauge keeps its last value: everything else is worth telling all the more.
-    if let Ok(Ok(oldest)) = tokio::time::timeout(PATIENCE, outbox::oldest_waiting(&app.db)).await {
-        let age = oldest.map_or(0.0, |oldest| (app.clock.now() - oldest).as_seconds_f64().max(0.0));
-        gauge!(OUTBOX_OLDEST_SECONDS).set(age);
+    if let Ok(Ok(age)) = tokio::time::timeout(PATIENCE, outbox::oldest_age(&app.db, app.clock.now())).await {
+        gauge!(OUTBOX_OLDEST_SECONDS).set(age.as_secs_f64());
     }
 }

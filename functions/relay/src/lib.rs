@@ -78,9 +78,8 @@ impl Handler {
     /// Tell how long the oldest event has waited, now that what could be published is.
     async fn measure(&self) {
         // A database that is away is told by everything else.
-        if let Ok(oldest) = outbox::oldest_waiting(&self.relay.db).await {
-            let age = oldest.map_or(0.0, |oldest| (self.relay.clock.now() - oldest).as_seconds_f64().max(0.0));
-            gauge!(OUTBOX_OLDEST_SECONDS).set(age);
+        if let Ok(age) = outbox::oldest_age(&self.relay.db, self.relay.clock.now()).await {
+            gauge!(OUTBOX_OLDEST_SECONDS).set(age.as_secs_f64());
         }
     }
 

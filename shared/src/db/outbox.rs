@@ -1,5 +1,7 @@
 //! The transactional outbox: events wait here until they are published.
 
+use std::time::Duration;
+
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -84,15 +86,16 @@ pub async fn waiting(db: &mut PgConnection, now: Timestamp, after: i64, limit: i
     Ok(rows)
 }
 
-/// When the oldest event happened that waits to be published.
-pub async fn oldest_waiting(db: &PgPool) -> Result<Option<Timestamp>> {
+/// How long the oldest event has waited to be published; zero when none waits.
+pub async fn oldest_age(db: &PgPool, now: Timestamp) -> Result<Duration> {
     let oldest = sqlx::query_scalar!(
         r#"select created_at as "created_at: Timestamp" from outbox where published_at is null order by sequence limit 1"#,
     )
     .fetch_optional(db)
-    .named("outbox.oldest_waiting")
+    .named("outbox.oldest_age")
     .await?;
-    Ok(oldest)
+    // The clock of another machine may be ahead.
+    Ok(oldest.and_then(|oldest| (now - oldest).to_std().ok()).unwrap_or_default())
 }
 
 /// Mark events as published.
