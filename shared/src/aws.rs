@@ -1,9 +1,10 @@
-//! Queues of SQS, and how an error of AWS is told.
+//! What AWS is reached with: the configuration of its clients, queues of SQS, secrets, and how an error of AWS is told.
 
 use std::time::Duration;
 
-use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+use aws_sdk_secretsmanager as secretsmanager;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use tokio::sync::OnceCell;
@@ -14,8 +15,22 @@ use crate::error::{Error, Result};
 /// nobody waits any more: whoever needs a queue comes again by itself.
 const BEFORE_RETRY: Duration = Duration::from_millis(10);
 
-/// A queue. Its client is made when it is first needed, with the credentials and the region of the environment;
-/// `AWS_ENDPOINT_URL` names an emulator instead.
+/// How AWS is reached: with the credentials and the region of the environment. `AWS_ENDPOINT_URL` names an emulator instead.
+pub async fn config() -> SdkConfig {
+    config_loader().load().await
+}
+
+/// The same, before it is loaded.
+pub fn config_loader() -> ConfigLoader {
+    aws_config::defaults(BehaviorVersion::latest())
+}
+
+/// A client of Secrets Manager.
+pub async fn secrets_manager() -> secretsmanager::Client {
+    secretsmanager::Client::new(&config().await)
+}
+
+/// A queue. Its client is made when it is first needed.
 #[derive(Debug)]
 pub struct Queue {
     url: String,
@@ -38,7 +53,7 @@ impl Queue {
         self.client
             .get_or_init(async || {
                 let retry = RetryConfig::standard().with_max_attempts(2).with_initial_backoff(BEFORE_RETRY);
-                Client::new(&aws_config::defaults(BehaviorVersion::latest()).retry_config(retry).load().await)
+                Client::new(&config_loader().retry_config(retry).load().await)
             })
             .await
     }

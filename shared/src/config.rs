@@ -335,6 +335,7 @@ impl Config {
             "RABBITMQ_URL" => self.rabbitmq_url.as_ref().map(ExposeSecret::expose_secret),
             "NUDGE_QUEUE_URL" => self.nudge_queue_url.as_deref(),
             "PARKED_QUEUE_URL" => self.parked_queue_url.as_deref(),
+            "SERVICE_ROLE" => self.service_role.as_deref(),
             "SIGNING_KEY_SECRET" => self.signing_key_secret.as_deref(),
             "SUPER_ADMIN_SECRET" => self.super_admin_secret.as_deref(),
             "UPLOAD_QUEUE_URL" => self.upload_queue_url.as_deref(),

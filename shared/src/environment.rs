@@ -6,12 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use aws_config::BehaviorVersion;
-use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::DisplayErrorContext;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
+use crate::aws::secrets_manager;
 use crate::config::{self, Config, ConfigError};
 
 /// What every function and container reads.
@@ -49,16 +48,18 @@ pub async fn read(variables: &[&[&str]]) -> Result<Config, Box<dyn std::error::E
     let missing = NEEDED.iter().filter(|name| reads(name) && !set.contains_key(**name));
     let mut mistakes: Vec<_> = missing.map(|name| format!("{name} is missing")).collect();
     // Before anybody is asked for secrets.
-    mistakes.extend(Config::read(&set).err().into_iter().flat_map(|error| error.0));
-    if !mistakes.is_empty() {
-        return Err(ConfigError(mistakes).into());
-    }
+    let config = match Config::read(&set) {
+        Ok(config) if mistakes.is_empty() => config,
+        read => {
+            mistakes.extend(read.err().into_iter().flat_map(|error| error.0));
+            return Err(ConfigError(mistakes).into());
+        }
+    };
     let wanted: BTreeSet<_> = set.values().flat_map(|value| references(value)).map(|reference| reference.arn).collect();
-    if !wanted.is_empty() {
-        let secrets = secrets(wanted).await?;
-        set = fill_in(&set, &secrets)?;
+    if wanted.is_empty() {
+        return Ok(config);
     }
-    Ok(Config::read(&set)?)
+    Ok(Config::read(&fill_in(&set, &secrets(wanted).await?)?)?)
 }
 
 /// A secret, or a field of one, that a value stands for.
@@ -83,8 +84,8 @@ fn references(value: &str) -> Vec<Reference<'_>> {
 
 /// These secrets by their ARN, in one question.
 async fn secrets(arns: BTreeSet<String>) -> Result<BTreeMap<String, String>, String> {
-    let client = Client::new(&aws_config::defaults(BehaviorVersion::latest()).load().await);
-    let asking = client.batch_get_secret_value().set_secret_id_list(Some(arns.into_iter().collect())).send();
+    let asking =
+        secrets_manager().await.batch_get_secret_value().set_secret_id_list(Some(arns.into_iter().collect())).send();
     let answer = asking.await.map_err(|error| format!("secrets cannot be read: {}", DisplayErrorContext(error)))?;
     if let Some(error) = answer.errors().first() {
         let (id, why) = (error.secret_id().unwrap_or_default(), error.message().unwrap_or_default());

@@ -6,7 +6,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Builder, Credentials, Region, RequestChecksumCalculation};
@@ -18,7 +17,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tokio::sync::OnceCell;
 
-use crate::aws::unavailable;
+use crate::aws::{self, unavailable};
 use crate::config::{Config, ConfigError};
 use crate::domain::Timestamp;
 use crate::domain::image::{UPLOAD_LIFE, UploadType};
@@ -206,9 +205,9 @@ impl Storage {
         self.clients
             .get_or_init(async || {
                 let environment = match &self.server {
-                    Server::Environment => aws_config::defaults(BehaviorVersion::latest()).load().await,
+                    Server::Environment => aws::config().await,
                     Server::At(url, credentials) => {
-                        let config = aws_config::defaults(BehaviorVersion::latest()).endpoint_url(url);
+                        let config = aws::config_loader().endpoint_url(url);
                         let config = config.region(Region::from_static("us-east-1"));
                         config.credentials_provider(credentials.clone()).load().await
                     }

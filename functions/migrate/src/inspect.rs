@@ -13,7 +13,7 @@ pub(crate) async fn inspect(config: &Config, event: &Value) -> Result<Value> {
     let [database_url] = config.required(["DATABASE_URL"]).map_err(Error::internal)?;
     let mut options = db::connect_options(database_url)?;
     if let Some(host) = event.get("host").and_then(Value::as_str) {
-        let role = config.service_role.as_deref().ok_or_else(|| Error::internal("SERVICE_ROLE is missing"))?;
+        let [role] = config.required(["SERVICE_ROLE"]).map_err(Error::internal)?;
         options = options.host(host).username(role);
     }
     let pool = db::connect(options, PoolSize::LAMBDA);

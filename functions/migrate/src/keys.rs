@@ -3,16 +3,15 @@
 //! Which is which says Secrets Manager's own stage of a version. All three are published, so that a token is good whichever
 //! signed it; a rotation is three steps, with a deployment of what checks tokens after each.
 
-use aws_config::BehaviorVersion;
 use aws_sdk_secretsmanager::Client;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use shared::auth::keys;
-use shared::aws::unavailable;
+use shared::aws::{secrets_manager, unavailable};
 use shared::{Error, Result};
 
 /// The present key, the one that is to follow, and the one before.
-pub const STAGES: [&str; 3] = [CURRENT, PENDING, PREVIOUS];
+const STAGES: [&str; 3] = [CURRENT, PENDING, PREVIOUS];
 const CURRENT: &str = "AWSCURRENT";
 const PENDING: &str = "AWSPENDING";
 const PREVIOUS: &str = "AWSPREVIOUS";
@@ -69,7 +68,7 @@ struct Key {
 
 impl<'a> Store<'a> {
     async fn open(secret: &'a str) -> Self {
-        Self { client: Client::new(&aws_config::defaults(BehaviorVersion::latest()).load().await), secret }
+        Self { client: secrets_manager().await, secret }
     }
 
     async fn version(&self, stage: &str) -> Result<Option<Key>> {

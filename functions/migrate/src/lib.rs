@@ -17,8 +17,6 @@ use shared::rabbitmq::{self, in_time};
 use shared::{Error, Result};
 use sqlx::{Connection, PgConnection};
 
-pub use keys::STAGES;
-
 /// The variables that this function reads.
 pub const VARIABLES: [&[&str]; 2] = [
     environment::EVERYWHERE,
@@ -30,8 +28,7 @@ pub const VARIABLES: [&[&str]; 2] = [
 /// # Errors
 /// When it cannot be done; nothing has changed then that doing it again would not make good.
 pub async fn handle(config: &Config, event: &Value) -> Result<Value> {
-    let secret =
-        || config.signing_key_secret.as_deref().ok_or_else(|| Error::internal("SIGNING_KEY_SECRET is missing"));
+    let secret = || config.required(["SIGNING_KEY_SECRET"]).map(|[secret]| secret).map_err(Error::internal);
     match event.get("task").and_then(Value::as_str) {
         None => migrate(config).await,
         Some("prepare_key") => keys::prepare(secret()?).await,

@@ -1,12 +1,10 @@
 //! The first super admin, who makes all other accounts.
 
-use aws_config::BehaviorVersion;
-use aws_sdk_secretsmanager::Client;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use shared::auth::passwords::{COST, Passwords};
-use shared::aws::unavailable;
+use shared::aws::{secrets_manager, unavailable};
 use shared::clock::{self, Clock};
 use shared::config::Config;
 use shared::db::admins::{self, NewAdmin};
@@ -36,9 +34,9 @@ pub(crate) async fn create(config: &Config, event: &Value) -> Result<Value> {
     let new = NewAdmin { store_id: None, username, password_hash: &password_hash, role: AdminRole::SuperAdmin };
     admins::create(&mut tx, new, Clock::system().now()).await?;
     // Before the commit: an account whose password nobody knows would be in the way of another try.
-    let client = Client::new(&aws_config::defaults(BehaviorVersion::latest()).load().await);
     let value = json!({ "username": username, "password": password }).to_string();
-    client.put_secret_value().secret_id(secret).secret_string(value).send().await.map_err(unavailable)?;
+    let putting = secrets_manager().await.put_secret_value().secret_id(secret).secret_string(value);
+    putting.send().await.map_err(unavailable)?;
     tx.commit().await?;
     connection.close().await?;
     Ok(json!({ "username": username, "secret": secret }))

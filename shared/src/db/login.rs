@@ -5,12 +5,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_rds::auth_token::{AuthTokenGenerator, Config as AuthTokenConfig};
 use chrono::TimeDelta;
 use sqlx::PgPool;
 use tokio::sync::OnceCell;
 
+use crate::aws;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseLogin};
 use crate::domain::Timestamp;
@@ -69,7 +70,7 @@ impl Login {
             .username(options.get_username())
             .build()
             .map_err(Error::internal)?;
-        let aws = iam.aws.get_or_init(async || aws_config::defaults(BehaviorVersion::latest()).load().await).await;
+        let aws = iam.aws.get_or_init(aws::config).await;
         let token = AuthTokenGenerator::new(for_whom).auth_token(aws).await.map_err(Error::unavailable)?;
         iam.db.set_connect_options((*options).clone().password(token.as_str()));
         *iam.good_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(now + TOKEN_LIFE);

@@ -1,7 +1,7 @@
 //! A secret of Secrets Manager for one test, on the stand-in that `with-services` started.
 
-use aws_config::BehaviorVersion;
 use aws_sdk_secretsmanager::Client;
+use shared::aws::secrets_manager;
 use shared::clock;
 
 /// A secret that nobody else knows. Nothing is in it yet, as in one that a stack has made.
@@ -12,7 +12,7 @@ pub(crate) struct TestSecret {
 
 impl TestSecret {
     pub(crate) async fn create() -> Self {
-        let client = Client::new(&aws_config::defaults(BehaviorVersion::latest()).load().await);
+        let client = secrets_manager().await;
         let name = format!("test/{}", u128::from_ne_bytes(clock::random()));
         let created = client.create_secret().name(name).send().await.unwrap();
         Self { client, arn: created.arn.unwrap() }
