@@ -233,5 +233,5 @@ fn make(original: &[u8], announced: &Upload) -> std::result::Result<Pictures, Re
 
 /// A name for what never changes: the first 128 bits of its SHA-256, in hexadecimal.
 fn name(content: &[u8]) -> String {
-    shared::sha256(content).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    shared::hex(&shared::sha256(content)[..16])
 }

@@ -99,7 +99,7 @@ pub(crate) async fn file(Path(name): Path<String>, headers: HeaderMap) -> Result
 }
 
 fn serve(asset: &Asset, headers: &HeaderMap) -> Result<Response> {
-    let hash: String = shared::sha256(asset.packed).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let hash = shared::hex(&shared::sha256(asset.packed)[..16]);
     // Weak: packed or not, it is the same to a reader.
     let etag = HeaderValue::try_from(format!("W/\"{hash}\"")).map_err(Error::internal)?;
     let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());

@@ -85,7 +85,7 @@ fn serve(app: &TestApp, pictures: Pictures) -> DropGuard {
 impl Given {
     /// Announce this file.
     async fn announce(&self, content: &[u8]) -> Announced {
-        let sha256: String = shared::sha256(content).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = shared::hex(&shared::sha256(content));
         let body = json!({"content_type": "image/jpeg", "size": content.len(), "sha256": sha256});
         let request = self.app.post("/api/admin/images").token(&self.store.admin.token).json(body);
         let answer = request.send().await.expect(201);

@@ -21,7 +21,7 @@ pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
     pub(crate) fn new() -> Self {
-        let name: String = shared::clock::random::<8>().iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = shared::hex(&shared::clock::random::<8>());
         let path = env::temp_dir().join(format!("table-order-test-{name}"));
         std::fs::create_dir(&path).unwrap();
         Self(path)

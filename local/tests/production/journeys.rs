@@ -72,7 +72,7 @@ pub(crate) async fn a_picture(running: &Running) {
     let (admin, table) = (running.admin().await, running.table("5").await);
     let mut tablet = running.stream("customer", &table).await;
     let file = include_bytes!("../../../functions/images/picture/tests/originals/progressive.jpg").as_slice();
-    let sha256: String = shared::sha256(file).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = shared::hex(&shared::sha256(file));
     let body = json!({"content_type": "image/jpeg", "size": file.len(), "sha256": sha256});
 
     let announced = running.ask(Method::POST, "/api/admin/images", &admin, Some(body)).await;

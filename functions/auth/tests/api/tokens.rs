@@ -28,7 +28,7 @@ struct Keys {
 
 impl Keys {
     fn new() -> Self {
-        let name = shared::clock::random::<8>().map(|byte| format!("{byte:02x}")).concat();
+        let name = shared::hex(&shared::clock::random::<8>());
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let (private, public) = (folder.join("private.pem"), folder.join("public.pem"));
         keys::write_new(&private, &public).unwrap();

@@ -7,8 +7,6 @@ mod pictures;
 mod refusals;
 mod sweep;
 
-use std::fmt::Write;
-
 use images::Handler;
 use serde_json::{Value, json};
 use shared::domain::MenuId;
@@ -50,17 +48,10 @@ fn handler(app: &TestApp, buckets: &TestBuckets) -> Handler {
     Handler::of(&app.app, buckets.0.clone())
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        write!(hex, "{byte:02x}").unwrap();
-        hex
-    })
-}
-
 impl Given {
     /// Announce this file.
     async fn announce(&self, content: &[u8]) -> Announced {
-        let sha256 = hex(&shared::sha256(content));
+        let sha256 = shared::hex(&shared::sha256(content));
         let body = json!({"content_type": "image/jpeg", "size": content.len(), "sha256": sha256});
         let request = self.app.post("/api/admin/images").token(&self.store.admin.token).json(body);
         let mut answer = request.send().await.expect(201);

@@ -133,7 +133,7 @@ fn until_ready(parts: &Parts, original: &[u8]) -> Result<Spread, Trouble> {
     let (service, _) = Service::start(TASK, &parts.folder, &parts.postgres.url(), &[])?;
     let mut connection = Connection::open(service.address)?;
     let token = &parts.boards.first().ok_or("there is no store")?.staff;
-    let sha256: String = shared::sha256(original).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = shared::hex(&shared::sha256(original));
     let body = json!({"content_type": "image/png", "size": original.len(), "sha256": sha256}).to_string();
     let mut announce = Vec::new();
     requests::post("/api/admin/images", &format!("authorization: Bearer {token}\r\n"), &body, &mut announce);
