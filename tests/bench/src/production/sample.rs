@@ -38,7 +38,8 @@ impl Sample {
 
 /// Have so many events wait in the outbox: those of orders placed before, once more.
 ///
-/// Which ones does not matter, and there may be hundreds of thousands: it takes the first that it comes upon.
+/// Which ones does not matter, and there may be hundreds of thousands: it takes the first that it comes upon. They may be
+/// published in this millisecond already, as the service's clock tells it.
 pub(crate) async fn wait_in_outbox(db: &mut PgConnection, events: i64) -> Result<(), Trouble> {
     let sql = "with known as (
                    select store_id, event_type, payload, row_number() over () as number
@@ -50,8 +51,9 @@ pub(crate) async fn wait_in_outbox(db: &mut PgConnection, events: i64) -> Result
                    ) as first_found
                )
                insert into outbox (id, store_id, event_type, payload, created_at, next_attempt_at)
-               select gen_random_uuid(), store_id, event_type, payload, now(), now()
+               select gen_random_uuid(), store_id, event_type, payload, now, now
                from generate_series(1, $1) as wanted (number)
+               cross join date_trunc('milliseconds', now()) as now
                join known on known.number = 1 + wanted.number % (select count(*) from known)";
     let added = sqlx::query(sql).bind(events).execute(db).await?.rows_affected();
     if i64::try_from(added)? == events { Ok(()) } else { Err("the outbox knows no events of orders".into()) }
