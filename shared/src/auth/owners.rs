@@ -43,7 +43,8 @@ impl Owners {
             judge(Some(standing), claims)?;
             return Ok(owner);
         }
-        self.check_now(db, claims, now).await
+        // Boxed, or every request would carry the room it takes.
+        Box::pin(self.check_now(db, claims, now)).await
     }
 
     /// Check the owner of a good token against the database, and in the same query others who will soon have to be.

@@ -81,21 +81,19 @@ where
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let metadata = event.metadata();
-        let mut said = Fields::default();
-        event.record(&mut said);
         let mut line = Fields::default();
         line.add("timestamp", &self.clock.now());
         line.add("level", metadata.level().as_str());
-        line.add("message", &said.message);
+        event.record(&mut Message(&mut line));
         line.add("module", metadata.module_path().unwrap_or(metadata.target()));
         line.add("line", &metadata.line());
-        let mut line = line.others;
         for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
             if let Some(around) = span.extensions().get::<Fields>() {
-                line.extend_from_slice(&around.others);
+                line.0.extend_from_slice(&around.0);
             }
         }
-        line.extend_from_slice(&said.others);
+        event.record(&mut line);
+        let mut line = line.0;
         line.extend_from_slice(b"}\n");
         line[0] = b'{';
         // In one piece, so that lines do not mix. Nobody could be told that it cannot be written.
@@ -139,26 +137,44 @@ impl Write for LogFile {
     }
 }
 
-/// What an event or a span says. All but the message is JSON already: `,"name":value` for each, so that a span's fields are
-/// written once, however many lines they stand on.
-struct Fields {
-    message: Option<String>,
-    others: Vec<u8>,
-}
+/// What an event or a span says, but for its message. It is JSON already, `,"name":value` for each, so that a span's fields
+/// are written once, however many lines they stand on.
+struct Fields(Vec<u8>);
 
 impl Default for Fields {
+    /// With room for most lines.
     fn default() -> Self {
-        Self { message: None, others: Vec::with_capacity(256) }
+        Self(Vec::with_capacity(512))
     }
 }
 
 impl Fields {
     fn add(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
         // Neither memory nor these values refuse to be written.
-        let _ = write!(self.others, ",\"{name}\":");
-        let _ = value.serialize(&mut serde_json::Serializer::with_formatter(&mut self.others, Harmless));
+        let _ = write!(self.0, ",\"{name}\":");
+        let _ = value.serialize(&mut serde_json::Serializer::with_formatter(&mut self.0, Harmless));
     }
 }
+
+/// Writes an event's message alone.
+struct Message<'a>(&'a mut Fields);
+
+impl Visit for Message<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == MESSAGE {
+            self.0.add(MESSAGE, &format_args!("{value:?}"));
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == MESSAGE {
+            self.0.add(MESSAGE, value);
+        }
+    }
+}
+
+/// What `tracing` calls an event's text.
+const MESSAGE: &str = "message";
 
 /// JSON escapes ASCII's control characters. This escapes the others, too, which a client may send in a path: a terminal that
 /// shows the log would obey them, and some readers take them for the end of a line.
@@ -185,16 +201,14 @@ fn is_harmful(sign: char) -> bool {
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        match field.name() {
-            "message" => self.message = Some(format!("{value:?}")),
-            name => self.add(name, &format_args!("{value:?}")),
+        if field.name() != MESSAGE {
+            self.add(field.name(), &format_args!("{value:?}"));
         }
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        match field.name() {
-            "message" => self.message = Some(value.to_owned()),
-            name => self.add(name, value),
+        if field.name() != MESSAGE {
+            self.add(field.name(), value);
         }
     }
 
@@ -228,7 +242,7 @@ mod tests {
 
         fields.add("path", text);
 
-        let written = String::from_utf8(fields.others).unwrap();
+        let written = String::from_utf8(fields.0).unwrap();
         assert_eq!(written, r#","path":"가\u001b[31m\u007f\u009b나\u0085\u2028\u202e\u2066\n\"다\"""#);
         let read: serde_json::Value = serde_json::from_str(&format!("{{{}}}", &written[1..])).unwrap();
         assert_eq!(read["path"], text);
