@@ -35,8 +35,8 @@ use shared::http::address::Peer;
 use shared::http::layers::REQUEST_ID;
 use shared::http::{error, server};
 use shared::telemetry::metrics::{
-    self as telemetry, HTTP_ERRORS_TOTAL, HTTP_REQUEST_DURATION_SECONDS, HTTP_REQUESTS_TOTAL, LAID_ASIDE_MESSAGES,
-    Metrics, PROCESS_RESIDENT_MEMORY_BYTES, resident_memory,
+    Answers, HTTP_ERRORS_TOTAL, HTTP_REQUEST_DURATION_SECONDS, HTTP_REQUESTS_TOTAL, LAID_ASIDE_MESSAGES, Metrics,
+    PROCESS_RESIDENT_MEMORY_BYTES, resident_memory,
 };
 use shared::{Code, Error};
 use stream::Streams;
@@ -175,6 +175,7 @@ struct Gateway {
     timeout: Duration,
     laid_aside: Vec<Queue>,
     metrics: Metrics,
+    answers: Answers,
     client: Client<HttpConnector, Body>,
     stopped: CancellationToken,
 }
@@ -212,6 +213,7 @@ fn router(
         timeout: options.timeout,
         laid_aside: options.laid_aside,
         metrics: options.metrics,
+        answers: Answers::default(),
         client: Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector),
         stopped,
     };
@@ -253,7 +255,7 @@ async fn forward(
         Err(error) => refuse(error, languages.as_ref(), origin),
     };
     if origin == Origin::Api {
-        telemetry::answered(&method, endpoint.as_ref(), response.status(), begun.elapsed());
+        gateway.answers.count(&method, endpoint.as_ref(), response.status(), begun.elapsed());
     }
     response
 }

@@ -112,11 +112,16 @@ async fn every_metric_is_declared_and_no_label_names_a_store_or_a_user() {
     for path in ["/api/customer/menus", "/api/customer/orders/987654321", "/api/nowhere/987654321"] {
         app.get(path).token(&table.token).send().await;
     }
+    for path in ["/api/customer/menus", "/api/nowhere"] {
+        // Whatever a client makes up: there would be no end to them.
+        app.request("BREW-987654321".parse().unwrap(), path).send().await;
+    }
 
     let text = app.get("/metrics").send().await.body;
     for name in [store.id.to_string().as_str(), "창가", "987654321", &store.admin.username, "table:"] {
         assert!(!text.contains(name), "{name} in {text}");
     }
+    assert!(text.contains(r#"http_requests_total{method="_OTHER",endpoint="unmatched",status="404"} 1"#), "{text}");
     for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
         let (series, _) = line.rsplit_once(' ').unwrap();
         let (name, labels) =

@@ -21,6 +21,7 @@ use tower::layer::layer_fn;
 use tower::{Layer, Service};
 use tower_http::cors::{Cors, CorsLayer};
 use tracing::{Instrument, field};
+use uuid::Uuid;
 
 use super::address::{client_address, is_let_in};
 use super::{Routes, error};
@@ -28,7 +29,8 @@ use crate::app::App;
 use crate::auth::callers::{Authentication, authenticate};
 use crate::clock;
 use crate::error::{Code, Error};
-use crate::telemetry::{metrics, request_id};
+use crate::telemetry::metrics::Answers;
+use crate::telemetry::request_id;
 
 /// The header that names a request, in its answer and its log lines.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -47,8 +49,9 @@ pub const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 pub fn service(routes: Routes, app: App) -> Router {
     let (router, _) = routes.split_for_parts();
     let (answering, admitting, cors) = (app.clone(), app.clone(), Arc::new(cors(&app)));
+    let answers = Arc::new(Answers::default());
     let layers = (
-        layer_fn(move |inner| Answering { app: answering.clone(), inner }),
+        layer_fn(move |inner| Answering { app: answering.clone(), answers: answers.clone(), inner }),
         layer_fn(move |inner| CrossOrigin { cors: cors.clone(), inner }),
         layer_fn(move |inner| Admitting { app: admitting.clone(), inner }),
         DefaultBodyLimit::max(LARGEST_BODY),
@@ -67,6 +70,7 @@ pub fn service(routes: Routes, app: App) -> Router {
 #[derive(Clone)]
 struct Answering<S> {
     app: App,
+    answers: Arc<Answers>,
     inner: S,
 }
 
@@ -86,12 +90,15 @@ where
         let begun = Instant::now();
         let request_id: Arc<str> = match gateway_request_id(request.extensions()) {
             Some(id) => id.into(),
-            None => clock::new_uuid(self.app.clock.now()).to_string().into(),
+            None => {
+                (*clock::new_uuid(self.app.clock.now()).hyphenated().encode_lower(&mut Uuid::encode_buffer())).into()
+            }
         };
         let matched = request.extensions().get::<MatchedPath>().cloned();
         let method = request.method().clone();
         let languages = request.headers().get(ACCEPT_LANGUAGE).cloned();
         let claims = authenticate(&self.app, &mut request);
+        let answers = self.answers.clone();
         // Of the highest level, so that no LOG_LEVEL takes the request's id off the lines that are left.
         let span = tracing::error_span!(
             "request",
@@ -109,7 +116,7 @@ where
             let _entered = span.enter();
             error::render(&mut response, languages.as_ref());
             let (status, took) = (response.status(), begun.elapsed());
-            metrics::answered(&method, matched.as_ref(), status, took);
+            answers.count(&method, matched.as_ref(), status, took);
             let endpoint = matched.as_ref().map_or("", MatchedPath::as_str);
             let (status, duration_ms) = (status.as_u16(), took.as_millis() as u64);
             tracing::info!(http.endpoint = endpoint, http.status = status, duration_ms, "answered");
@@ -136,7 +143,8 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Either<MapOk<S::Future, fn(Response) -> Response>, <Cors<S> as Service<Request>>::Future>;
+    /// What other sites need is boxed, or every request would carry the room it takes.
+    type Future = Either<MapOk<S::Future, fn(Response) -> Response>, Pin<Box<<Cors<S> as Service<Request>>::Future>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
@@ -144,7 +152,7 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         match request.headers().get(ORIGIN) {
-            Some(_) => Either::Right(self.cors.layer(self.inner.clone()).call(request)),
+            Some(_) => Either::Right(Box::pin(self.cors.layer(self.inner.clone()).call(request))),
             None => Either::Left(self.inner.call(request).map_ok(vary_by_origin)),
         }
     }
@@ -186,20 +194,21 @@ where
         // Nothing happens before it is polled.
         let answer = self.inner.call(request);
         let admitted = async move {
-            if let Some(caller) = caller {
-                limiter.check(&caller, now).await?;
+            match caller {
+                Some(caller) => limiter.check(&caller, now).await.map_err(Error::from),
+                None => Ok(()),
             }
-            let Ok(response) = answer.await;
-            Ok::<_, Error>(response)
         };
-        Box::pin(async move {
-            let answer = AssertUnwindSafe(tokio::time::timeout(longest, admitted)).catch_unwind().await;
+        // Not in async blocks: each keeps the room of a future that it awaits twice.
+        let answer = admitted.and_then(|()| answer.map_err(|never| match never {}));
+        let answer = AssertUnwindSafe(tokio::time::timeout(longest, answer)).catch_unwind();
+        Box::pin(answer.map(|answer| {
             Ok(match answer {
                 Ok(Ok(answer)) => answer.into_response(),
                 Ok(Err(_)) => Code::Timeout.into_response(),
                 Err(panic) => panicked(&*panic).into_response(),
             })
-        })
+        }))
     }
 }
 

@@ -3,12 +3,15 @@
 //! Where something happens it is counted, by the names below. No store and no user is ever a label: their number has no
 //! bound. Revenue by store comes from PostgreSQL.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::extract::MatchedPath;
 use axum::http::{Method, StatusCode};
-use metrics::{Label, SharedString, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Counter, Histogram, Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tokio_util::sync::CancellationToken;
 
@@ -52,7 +55,8 @@ macro_rules! metrics {
 
 metrics! {
     HTTP_REQUESTS_TOTAL = Counter "http_requests_total" ["method", "endpoint", "status"]
-        "Requests answered; `endpoint` is the matched route, `unmatched` where there is none.";
+        "Requests answered; `endpoint` is the matched route, `unmatched` where there is none; a `method` that HTTP does not \
+         know is `_OTHER`.";
     HTTP_REQUEST_DURATION_SECONDS = Histogram "http_request_duration_seconds" ["method", "endpoint"]
         "Time until the answer begins.";
     HTTP_ERRORS_TOTAL = Counter "http_errors_total" []
@@ -203,17 +207,59 @@ fn describe(metric: &Metric) {
     }
 }
 
-/// Count an answer.
-pub fn answered(method: &Method, endpoint: Option<&MatchedPath>, status: StatusCode, took: Duration) {
-    // Shared between the labels, not copied.
-    let shared = |text: &str| SharedString::from(Arc::<str>::from(text));
-    let method = Label::new("method", shared(method.as_str()));
-    let endpoint = Label::new("endpoint", shared(endpoint.map_or("unmatched", MatchedPath::as_str)));
-    let status_label = Label::new("status", shared(status.as_str()));
-    counter!(HTTP_REQUESTS_TOTAL, vec![method.clone(), endpoint.clone(), status_label]).increment(1);
-    histogram!(HTTP_REQUEST_DURATION_SECONDS, vec![method, endpoint]).record(took);
-    if status.is_server_error() {
-        counter!(HTTP_ERRORS_TOTAL).increment(1);
+/// Methods that are told apart: a client may send any word.
+const METHODS: [&str; 9] = ["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT"];
+/// What every other method counts as, by OpenTelemetry's convention.
+const OTHER_METHOD: &str = "_OTHER";
+
+/// Counts and times answers. What does so for answers of one kind is looked up once: finding it by its name and labels takes
+/// longer than all the counting.
+#[derive(Debug, Default)]
+pub struct Answers(RwLock<HashMap<String, OfRoute>>);
+
+/// A route's answers, by method and status.
+type OfRoute = HashMap<(&'static str, StatusCode), Answer>;
+
+/// Answers of one kind.
+#[derive(Debug)]
+struct Answer {
+    requests: Counter,
+    duration: Histogram,
+}
+
+impl Answers {
+    /// Count an answer to a request of this route; `None` where no route matched.
+    pub fn count(&self, method: &Method, endpoint: Option<&MatchedPath>, status: StatusCode, took: Duration) {
+        let endpoint = endpoint.map_or("unmatched", MatchedPath::as_str);
+        let method = METHODS.into_iter().find(|known| *known == method.as_str()).unwrap_or(OTHER_METHOD);
+        let kind = (method, status);
+        let count = |answer: &Answer| {
+            answer.requests.increment(1);
+            answer.duration.record(took);
+        };
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = known.get(endpoint).and_then(|kinds| kinds.get(&kind)) {
+            count(answer);
+        } else {
+            drop(known);
+            let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            let kinds = known.entry(endpoint.to_owned()).or_default();
+            count(kinds.entry(kind).or_insert_with(|| Answer::find(method, endpoint, status)));
+        }
+        if status.is_server_error() {
+            counter!(HTTP_ERRORS_TOTAL).increment(1);
+        }
+    }
+}
+
+impl Answer {
+    fn find(method: &'static str, endpoint: &str, status: StatusCode) -> Self {
+        let labels = [Label::from_static_parts("method", method), Label::new("endpoint", endpoint.to_owned())];
+        let with_status = labels.iter().cloned().chain([Label::new("status", status.as_str().to_owned())]);
+        Self {
+            requests: counter!(HTTP_REQUESTS_TOTAL, with_status.collect::<Vec<_>>()),
+            duration: histogram!(HTTP_REQUEST_DURATION_SECONDS, labels.to_vec()),
+        }
     }
 }
 
