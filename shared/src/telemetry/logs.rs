@@ -85,6 +85,9 @@ where
         line.add("timestamp", &self.clock.now());
         line.add("level", metadata.level().as_str());
         event.record(&mut Message(&mut line));
+        if metadata.fields().field(MESSAGE).is_none() {
+            line.add(MESSAGE, &None::<&str>);
+        }
         line.add("module", metadata.module_path().unwrap_or(metadata.target()));
         line.add("line", &metadata.line());
         for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
