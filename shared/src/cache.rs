@@ -124,9 +124,7 @@ impl Cache {
             }
             Self::Redis(redis) => {
                 let keys = [generation_key(store_id, entity), value_key(store_id, entity, id)];
-                let asking = redis.ask(async |redis| redis.mget::<_, (Option<u64>, Option<Bytes>)>(&keys).await);
-                // Boxed, or every request would carry the room it takes.
-                let found = Box::pin(asking).await;
+                let found = redis.ask(async |redis| redis.mget::<_, (Option<u64>, Option<Bytes>)>(&keys).await).await;
                 let Ok((generation, value)) = found else { return Found { body: None, generation: None } };
                 let body = generation.zip(value).and_then(|(generation, value)| value_of(generation, value));
                 Found { body, generation: Some(generation.unwrap_or(0)) }

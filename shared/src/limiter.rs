@@ -40,8 +40,7 @@ impl Limiter {
     /// Count a request, unless the caller has had its share.
     pub async fn check(&self, caller: &str, now: Timestamp) -> Result<(), LimitReached> {
         if let Some(redis) = &self.redis
-            // Boxed, or every request would carry the room it takes.
-            && let Ok(micros) = Box::pin(self.ask(redis, caller)).await
+            && let Ok(micros) = self.ask(redis, caller).await
         {
             return LimitReached::unless_zero(micros, now);
         }
