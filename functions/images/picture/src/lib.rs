@@ -2,6 +2,8 @@
 //!
 //! Nothing of the original but its pixels is kept. What cannot be a picture is refused by its head, before anything is decoded.
 
+mod webp;
+
 use std::io::Cursor;
 
 use fast_image_resize::images::{Image, ImageRef};
@@ -15,15 +17,16 @@ use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
 use turbojpeg::{Colorspace, Compressor, Decompressor, PixelFormat, ScalingFactor, Subsamp};
 
 /// The most pixels that are decoded, width times height.
-pub const MOST_PIXELS: usize = 40_000_000;
+pub const MOST_PIXELS: u64 = 40_000_000;
 /// The longest side of what guests see.
 pub const DISPLAY_SIDE: u32 = 1_280;
 /// The longest side of its thumbnail.
 pub const THUMBNAIL_SIDE: u32 = 300;
 /// JPEG quality, of 100.
 const QUALITY: i32 = 80;
-/// The most memory that decoding may take besides the pixels themselves, in bytes.
-const MOST_MEMORY: u64 = 400 * 1024 * 1024;
+/// The most memory that decoding a PNG may take besides its pixels, in bytes: for a row of them, and for what is packed beside
+/// them, where a colour profile, of a few MB at most, is all that counts.
+const MOST_MEMORY: u64 = 16 * 1024 * 1024;
 /// The most scans of a progressive JPEG. Cameras and editors write about ten; each costs as much as the whole picture.
 const MOST_SCANS: u32 = 100;
 
@@ -55,11 +58,17 @@ pub fn make(original: &[u8]) -> Result<Pictures, Refusal> {
     let Original { pixels, orientation, profile } = match image::guess_format(original) {
         Ok(ImageFormat::Jpeg) => decode_jpeg(original)?,
         Ok(ImageFormat::Png) => {
+            let (width, height) = png_size(original).ok_or(Refusal::Damaged)?;
+            check_pixels(width, height)?;
             let mut limits = Limits::no_limits();
             limits.max_alloc = Some(MOST_MEMORY);
             decode(PngDecoder::with_limits(Cursor::new(original), limits).map_err(damaged)?)?
         }
-        Ok(ImageFormat::WebP) => decode(WebPDecoder::new(Cursor::new(original)).map_err(damaged)?)?,
+        Ok(ImageFormat::WebP) => {
+            let (file, width, height) = webp::read_head(original)?;
+            check_pixels(width, height)?;
+            decode(WebPDecoder::new(Cursor::new(file)).map_err(damaged)?)?
+        }
         _ => return Err(Refusal::NotAnImage),
     };
     let mut display = within(DISPLAY_SIDE, pixels)?;
@@ -88,7 +97,8 @@ struct Original {
 fn decode_jpeg(original: &[u8]) -> Result<Original, Refusal> {
     let mut decoder = Decompressor::new().map_err(damaged)?;
     let header = decoder.read_header(original).map_err(damaged)?;
-    check_pixels(header.width, header.height)?;
+    let side = |length: usize| u32::try_from(length).map_err(damaged);
+    check_pixels(side(header.width)?, side(header.height)?)?;
     let scale = scale(header.width.max(header.height));
     decoder.set_scaling_factor(scale).map_err(damaged)?;
     decoder.set_scan_limit(MOST_SCANS).map_err(damaged)?;
@@ -139,10 +149,16 @@ fn rgb_of_cmyk(cmyk: &[u8]) -> Vec<u8> {
     cmyk.as_chunks().0.iter().flat_map(|&[c, m, y, k]| [ink(c, k), ink(m, k), ink(y, k)]).collect()
 }
 
+/// Width and height of a PNG. They are its first chunk, and the decoder unpacks others before it tells them.
+fn png_size(original: &[u8]) -> Option<(u32, u32)> {
+    let (b"IHDR", rest) = original.get(12..)?.split_first_chunk()? else { return None };
+    let (width, rest) = rest.split_first_chunk()?;
+    Some((u32::from_be_bytes(*width), u32::from_be_bytes(*rest.first_chunk()?)))
+}
+
 /// Decode a PNG or a WebP; of an animation, its first picture.
 fn decode(mut decoder: impl ImageDecoder) -> Result<Original, Refusal> {
     let (width, height) = decoder.dimensions();
-    check_pixels(width as usize, height as usize)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let profile = decoder.icc_profile().ok().flatten();
     let decoded = DynamicImage::from_decoder(decoder).map_err(damaged)?;
@@ -221,11 +237,8 @@ fn encode(picture: &RgbImage) -> Result<Vec<u8>, Refusal> {
     compressor.compress_to_vec(pixels).map_err(damaged)
 }
 
-fn check_pixels(width: usize, height: usize) -> Result<(), Refusal> {
-    match width.checked_mul(height) {
-        Some(pixels) if pixels <= MOST_PIXELS => Ok(()),
-        _ => Err(Refusal::TooManyPixels),
-    }
+fn check_pixels(width: u32, height: u32) -> Result<(), Refusal> {
+    if u64::from(width) * u64::from(height) > MOST_PIXELS { Err(Refusal::TooManyPixels) } else { Ok(()) }
 }
 
 fn rgb(width: usize, height: usize, pixels: Vec<u8>) -> Result<RgbImage, Refusal> {

@@ -165,6 +165,56 @@ fn too_many_pixels_are_refused_by_the_head() {
     assert_eq!(6_400 * 6_250, MOST_PIXELS, "the next larger one above is refused");
 }
 
+fn chunk(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    [&kind[..], &(content.len() as u32).to_le_bytes(), content, &[0][..content.len() % 2]].concat()
+}
+
+/// A WebP whose head says how large it is, and what follows.
+fn extended_webp(flags: u8, sides: [u32; 2], chunks: &[Vec<u8>]) -> Vec<u8> {
+    let [width, height] = sides.map(|side| (side - 1).to_le_bytes());
+    let head = chunk(b"VP8X", &[&[flags, 0, 0, 0], &width[..3], &height[..3]].concat());
+    chunk(b"RIFF", &[b"WEBP", &head[..], &chunks.concat()].concat())
+}
+
+/// The picture of an animation.
+fn animated(sides: [u32; 2], chunks: &[Vec<u8>]) -> Vec<u8> {
+    let [width, height] = sides.map(|side| (side - 1).to_le_bytes());
+    chunk(b"ANMF", &[&[0; 6], &width[..3], &height[..3], &[0; 4], &chunks.concat()].concat())
+}
+
+/// A WebP says three times how large it is, and the decoder looks only afterwards whether that is the same.
+#[test]
+fn a_webp_that_contradicts_itself_is_refused_by_its_head() {
+    let frame = original!("lossy.webp")[12..].to_vec();
+    let sides = [640, 480];
+    let animation = chunk(b"ANIM", &[0; 6]);
+    assert!(make(&extended_webp(0, sides, std::slice::from_ref(&frame))).is_ok(), "the test is none");
+    let whole = [animation.clone(), animated(sides, std::slice::from_ref(&frame))];
+    assert!(make(&extended_webp(2, sides, &whole)).is_ok(), "the test is none");
+
+    // Clear all over, as a raw channel.
+    let clear = chunk(b"ALPH", &[0; 1 + 640 * 480]);
+    let smaller = [animation.clone(), animated([1, 1], &[clear.clone(), frame.clone()])];
+    let other_kind = [animation, animated([1, 1], &[clear, chunk(b"VP9 ", &frame[8..])])];
+    assert_refused(&extended_webp(0x12, sides, &smaller), Refusal::Damaged);
+    assert_refused(&extended_webp(0x12, sides, &other_kind), Refusal::Damaged);
+    assert_refused(&extended_webp(0, [1, 1], &[frame]), Refusal::Damaged);
+
+    let huge = 0x2f_u64 | 6_999 << 8 | 6_999 << 22;
+    let huge = [chunk(b"VP8L", &huge.to_le_bytes()[..5])];
+    assert_refused(&extended_webp(0, [1, 1], &huge), Refusal::Damaged);
+    assert_refused(&extended_webp(0, [7_000, 7_000], &huge), Refusal::TooManyPixels);
+}
+
+/// The decoder would take as much memory as a chunk says, which may be 4 GB.
+#[test]
+fn a_webp_whose_chunks_are_not_there_is_refused() {
+    let frame = original!("lossy.webp")[12..].to_vec();
+    let mut place = chunk(b"EXIF", b"");
+    place[4..].copy_from_slice(&0xffff_fff0_u32.to_le_bytes());
+    assert_refused(&extended_webp(8, [640, 480], &[frame, place]), Refusal::Damaged);
+}
+
 /// The checksum of PNG's chunks (ISO 3309).
 fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };

@@ -11,6 +11,7 @@ use measure::http::{Answer, Connection};
 use measure::program::say;
 use measure::report::{self, Spread, Target};
 use measure::service::{Service, sibling};
+use picture::Refusal;
 use private_services::python;
 use serde_json::{Value, json};
 
@@ -31,6 +32,8 @@ const SIDES: [&str; 3] = ["ours", "libvips", "Pillow"];
 const ALIKE: f64 = 0.0005;
 /// Longest time from the end of an upload until its picture is ready, in seconds.
 const READY: f64 = 2.0;
+/// Longest time to refuse an original by its head, in milliseconds.
+const REFUSED: f64 = 50.0;
 /// When to give up waiting for it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -104,7 +107,17 @@ pub(super) async fn measure(parts: &mut Parts, targets: &mut Vec<Target>) -> Res
     let ready = until_ready(parts, &original)?;
     targets.push(Target::at_most("the PNG, from the end of its upload until it is ready", READY, "s", ready.median));
     let mib = original.len() as f64 / 1024.0 / 1024.0;
-    Ok(format!("{table}\nUnder `make run`, the PNG of {mib:.1} MiB is ready {ready:.3} s after its upload.\n"))
+    let refused = until_refused(&folder, parts.effort.pictures)?;
+    targets.push(Target::at_most(
+        "an original with too many pixels, until it is refused by its head",
+        REFUSED,
+        "ms",
+        refused.median,
+    ));
+    Ok(format!(
+        "{table}\nUnder `make run`, the PNG of {mib:.1} MiB is ready {ready:.3} s after its upload. The same originals with a head \
+         that says too many pixels are refused within {refused:.3} ms.\n"
+    ))
 }
 
 /// What a command prints.
@@ -154,6 +167,30 @@ fn until_ready(parts: &Parts, original: &[u8]) -> Result<Spread, Trouble> {
         times.push(began.elapsed().as_secs_f64());
     }
     Ok(Spread::of(times))
+}
+
+/// How long it takes to refuse an original whose head says that it has too many pixels, in milliseconds.
+fn until_refused(folder: &Path, times: usize) -> Result<Spread, Trouble> {
+    let mut spent = Vec::new();
+    // What stands before height and width, or width and height, and too much of both.
+    for (file, before, sides) in [
+        ("baseline.jpg", &[0xff, 0xc0, 0, 17, 8][..], &[0xfd, 0xe8, 0xfd, 0xe8][..]),
+        ("photo.png", b"IHDR", &[0, 0, 0xfd, 0xe8, 0, 0, 0xfd, 0xe8]),
+        ("photo.webp", &[0x9d, 0x01, 0x2a], &[0xff, 0x3f, 0xff, 0x3f]),
+    ] {
+        let mut original = std::fs::read(folder.join(file))?;
+        let place = original.windows(before.len()).position(|window| window == before).ok_or("no head")? + before.len();
+        original[place..place + sides.len()].copy_from_slice(sides);
+        for _ in 0..times {
+            let began = Instant::now();
+            let refusal = picture::make(&original).err();
+            spent.push(1e3 * began.elapsed().as_secs_f64());
+            if refusal != Some(Refusal::TooManyPixels) {
+                return Err(format!("{file} with too many pixels: {refusal:?}").into());
+            }
+        }
+    }
+    Ok(Spread::of(spent))
 }
 
 fn json_of(answer: Answer<'_>, expected: u16) -> Result<Value, Trouble> {
