@@ -126,7 +126,7 @@ impl Handler {
     /// When the database or S3 is out of reach: then nothing has changed that another try would not change, too.
     pub async fn handle_upload(&self, key: &str) -> Result<()> {
         match images::find_upload(&self.db, key).await? {
-            Some(upload) if upload.is_pending => self.decide(key, upload).await?,
+            Some(upload) if upload.is_open => self.decide(key, upload).await?,
             Some(_) => tracing::info!(upload.key = key, "an upload has come again"),
             None => tracing::warn!(upload.key = key, "nobody asked for an upload"),
         }

@@ -114,8 +114,8 @@ pub struct Upload {
     pub id: ImageId,
     /// Its store.
     pub store_id: StoreId,
-    /// False once it is known what becomes of it.
-    pub is_pending: bool,
+    /// False once it is known what becomes of it. An upload that was missed may still turn up.
+    pub is_open: bool,
     /// Its size in bytes.
     pub size: i32,
     /// Its SHA-256.
@@ -126,8 +126,8 @@ pub struct Upload {
 pub async fn find_upload(db: &PgPool, upload_key: &str) -> Result<Option<Upload>> {
     let upload = sqlx::query_as!(
         Upload,
-        r#"select id as "id: ImageId", store_id as "store_id: StoreId", status = 'pending' as "is_pending!",
-                  size as "size!", sha256 as "sha256!"
+        r#"select id as "id: ImageId", store_id as "store_id: StoreId",
+                  (status = 'pending' or reason = 'not_uploaded') as "is_open!", size as "size!", sha256 as "sha256!"
            from images
            where upload_key = $1"#,
         upload_key,
@@ -138,7 +138,7 @@ pub async fn find_upload(db: &PgPool, upload_key: &str) -> Result<Option<Upload>
     Ok(upload)
 }
 
-/// Note the keys of a picture that is ready. False if it was not pending any more: then nothing changes.
+/// Note the keys of a picture that is ready. False if it was decided otherwise meanwhile: then nothing changes.
 pub async fn make_ready(
     db: &mut PgConnection,
     store_id: StoreId,
@@ -148,8 +148,8 @@ pub async fn make_ready(
 ) -> Result<bool> {
     let made = sqlx::query!(
         "update images
-         set status = 'ready', image_key = $3, thumbnail_key = $4
-         where store_id = $1 and id = $2 and status = 'pending'",
+         set status = 'ready', reason = null, image_key = $3, thumbnail_key = $4
+         where store_id = $1 and id = $2 and (status = 'pending' or reason = 'not_uploaded')",
         store_id as StoreId,
         id as ImageId,
         image_key,
@@ -161,10 +161,12 @@ pub async fn make_ready(
     Ok(made.rows_affected() == 1)
 }
 
-/// Note why a picture is of no use, if it is still pending.
+/// Note why a picture is of no use, if nothing else was decided meanwhile.
 pub async fn reject(db: &PgPool, store_id: StoreId, id: ImageId, reason: RejectionReason) -> Result<()> {
     sqlx::query!(
-        "update images set status = 'rejected', reason = $3 where store_id = $1 and id = $2 and status = 'pending'",
+        "update images
+         set status = 'rejected', reason = $3
+         where store_id = $1 and id = $2 and (status = 'pending' or reason = 'not_uploaded')",
         store_id as StoreId,
         id as ImageId,
         reason as RejectionReason,

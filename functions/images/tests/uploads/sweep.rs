@@ -78,6 +78,21 @@ async fn what_was_never_uploaded_is_rejected_and_forgotten() {
     assert_eq!(count(&given.app, "images").await, 0);
 }
 
+/// The function or the database was away for hours, or somebody has sent a message again that had failed.
+#[tokio::test]
+async fn an_upload_that_is_told_of_late_still_becomes_a_picture() {
+    let given = given().await;
+    let (image_id, key) = given.upload(PICTURE, PICTURE).await;
+    given.give(Some(image_id)).await;
+    assert_eq!(given.after(TimeDelta::hours(2)).await, 0);
+    assert_eq!(given.image(image_id).await["reason"], "not_uploaded");
+
+    assert_eq!(given.tell(&[&key]).await, Vec::<usize>::new());
+
+    let image = given.image(image_id).await;
+    assert_eq!((&image["status"], &image["reason"]), (&json!("ready"), &json!(null)));
+}
+
 /// An interrupted removal leaves a row that knows what is still to go.
 #[tokio::test]
 async fn a_removal_that_was_interrupted_goes_on() {
