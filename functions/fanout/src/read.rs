@@ -63,11 +63,15 @@ fn unreadable(queue: &str, mut message: Value, reason: String) -> Parked {
     let message_id = message.pointer("/basicProperties/messageId").and_then(Value::as_str).map(str::to_owned);
     match message.get_mut("data").map(Value::take) {
         Some(Value::String(data)) => Parked::new(Some(queue.to_owned()), message_id, reason, data),
-        _ => Parked { queue: Some(queue.to_owned()), message_id, ..whole(&message, reason) },
+        _ => Parked::new(Some(queue.to_owned()), message_id, reason, base64_of(&message)),
     }
 }
 
 /// All of it, because nobody can tell what is the message in it.
 fn whole(value: &Value, reason: String) -> Parked {
-    Parked::new(None, None, reason, STANDARD.encode(value.to_string()))
+    Parked::new(None, None, reason, base64_of(value))
+}
+
+fn base64_of(value: &Value) -> String {
+    STANDARD.encode(value.to_string())
 }

@@ -7,6 +7,8 @@ use crate::error::Result;
 
 /// The most base64 text of a message that is kept. SQS takes 256 KiB, everything else in [`Parked`] included.
 const LONGEST_DATA: usize = 200 * 1024;
+/// The most characters that are kept of anything else: all of it may have come with the message.
+const LONGEST_TEXT: usize = 1000;
 
 /// A parked message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,17 +27,23 @@ pub struct Parked {
 }
 
 impl Parked {
-    /// Park what came as `data`; too much of it is cut off.
+    /// Park what came as `data`; too much of it, and of everything else, is cut off.
     pub fn new(queue: Option<String>, message_id: Option<String>, reason: String, mut data: String) -> Self {
         let cut = data.len() > LONGEST_DATA;
         if cut {
             data.truncate(data.floor_char_boundary(LONGEST_DATA));
         }
-        Self { queue, message_id, reason, data, cut }
+        let [queue, message_id] = [queue, message_id].map(|text| text.as_deref().map(plain));
+        Self { queue, message_id, reason: plain(&reason), data, cut }
     }
 
     /// Keep it in this queue.
     pub async fn keep(&self, queue: &Queue) -> Result<()> {
         queue.send(serde_json::to_string(self)?).await
     }
+}
+
+/// The beginning of a text, without the two characters that SQS refuses and JSON does not escape.
+fn plain(text: &str) -> String {
+    text.chars().take(LONGEST_TEXT).map(|c| if matches!(c, '\u{fffe}' | '\u{ffff}') { '\u{fffd}' } else { c }).collect()
 }

@@ -118,6 +118,26 @@ async fn of_a_message_of_6_mb_the_beginning_is_parked_and_its_neighbours_count()
     assert_eq!(given.shown().await, [(1, 1), (2, 1)]);
 }
 
+/// The reason quotes the message, which may be of what SQS refuses.
+#[tokio::test]
+async fn whatever_a_message_says_of_itself_can_be_parked() {
+    let given = given().await;
+    for event_type in ["가".repeat(300_000), "\u{ffff}\u{fffe}\u{1}".repeat(500)] {
+        let mut unheard = given.event(1, 1);
+        unheard["event_type"] = json!(event_type);
+        let mut bad = message(unheard.to_string().as_bytes());
+        bad["basicProperties"]["messageId"] = json!(event_type);
+        let queue = format!("menu-changed-queue{event_type}::/");
+        let queues = json!({ queue: [bad, "no message"], "menu-changed-queue::/": [given.change(1, 1)] });
+
+        let answer = given.fanout.handle(of_queues(queues)).await.unwrap();
+
+        assert_eq!(answer["parked"], 2);
+        let parked = given.parked.take_json().await;
+        assert!(parked.iter().all(|parked| parked["queue"].as_str().unwrap().starts_with("menu-changed-queue")));
+    }
+}
+
 #[tokio::test]
 async fn a_payload_of_6_mb_that_is_no_batch_is_parked_as_far_as_it_fits() {
     let given = given().await;
