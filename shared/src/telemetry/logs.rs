@@ -21,6 +21,12 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::clock::Clock;
 
+/// The crates of ours that log.
+const OURS: [&str; 14] = [
+    "shared", "auth", "fanout", "images", "local", "menus", "migrate", "orders", "picture", "relay", "stores",
+    "stream", "system", "tables",
+];
+
 /// Begin to log to standard output and, if there is to be one, to a file. To be called once, at the start.
 pub(super) fn init(level: Level, file: Option<&Path>) -> io::Result<()> {
     let file = file.map(LogFile::open).transpose()?.map(Mutex::new);
@@ -41,8 +47,7 @@ pub(super) fn init(level: Level, file: Option<&Path>) -> io::Result<()> {
 
 /// Everything of ours from `level` up; of the libraries only what is wrong.
 pub fn filter(level: Level) -> Targets {
-    let ours = ["shared", "auth", "menus", "orders", "stores", "stream", "system", "tables", "local"];
-    Targets::new().with_default(Level::WARN).with_targets(ours.map(|name| (name, level)))
+    Targets::new().with_default(Level::WARN).with_targets(OURS.map(|name| (name, level)))
 }
 
 /// Writes a JSON object a line: `timestamp level message module line`, then the fields of the event and of the spans around
@@ -237,6 +242,14 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+
+    #[test]
+    fn every_function_is_heard() {
+        let functions =
+            std::fs::read_dir("../functions").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let silent: Vec<_> = functions.filter(|name| !filter(Level::INFO).would_enable(name, &Level::INFO)).collect();
+        assert!(silent.is_empty(), "their lines would not be written: {silent:?}");
+    }
 
     #[test]
     fn what_a_terminal_would_obey_is_escaped_and_says_the_same() {
