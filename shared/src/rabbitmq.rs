@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lapin::{Connection, ConnectionProperties};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::error::Error;
 
@@ -44,8 +44,13 @@ pub async fn connect(url: &SecretString, name: &str) -> Result<Connection, Unava
 
 /// Wait for an answer, but not longer than [`PATIENCE`].
 pub async fn in_time<T>(answer: impl Future<Output = lapin::Result<T>>) -> Result<T, Unavailable> {
-    match timeout(PATIENCE, answer).await {
-        Ok(answer) => Ok(answer?),
-        Err(_) => Err(Unavailable(format!("no answer within {} s", PATIENCE.as_secs()))),
-    }
+    within(Instant::now() + PATIENCE, async { Ok(answer.await?) }).await
+}
+
+/// Wait for what needs several answers, but no longer than until then.
+pub async fn within<T>(
+    until: Instant,
+    answers: impl Future<Output = Result<T, Unavailable>>,
+) -> Result<T, Unavailable> {
+    timeout_at(until, answers).await.unwrap_or_else(|_| Err(Unavailable("no answer in time".to_owned())))
 }

@@ -1,5 +1,7 @@
 //! Where the relay publishes to: RabbitMQ, or the fan-out of the same process.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use futures_util::StreamExt;
 use futures_util::stream::iter;
@@ -7,6 +9,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use secrecy::SecretString;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::feed::Feed;
@@ -17,7 +20,7 @@ use crate::db::outbox::WaitingRow;
 use crate::domain::Timestamp;
 use crate::domain::event::{Envelope, EventType};
 use crate::error::{Error, Result};
-use crate::rabbitmq::{self, Unavailable, in_time};
+use crate::rabbitmq::{self, Unavailable, in_time, within};
 
 /// Messages on their way to RabbitMQ that it has not confirmed yet.
 const IN_FLIGHT: usize = 100;
@@ -27,6 +30,9 @@ const LONGEST_UNUSED: TimeDelta = TimeDelta::seconds(30);
 /// A connection older than this is replaced: lapin remembers every binding it has made, and bindings are made again with
 /// every batch ([`topology::bind_queues`]).
 const LONGEST_OPEN: TimeDelta = TimeDelta::minutes(10);
+/// Longest time for a batch, a new connection included. The outbox is locked meanwhile, by a transaction that PostgreSQL ends when
+/// it has been idle for 10 s ([`connect_options`](crate::db::connect_options)).
+const BATCH_PATIENCE: Duration = Duration::from_secs(8);
 /// AMQP's code for a message that is kept on disk.
 const PERSISTENT: u8 = 2;
 
@@ -181,20 +187,23 @@ impl RabbitMq {
         }
         let mut open = self.open.lock().await;
         let bind = async |channel: &Channel| topology::bind_queues(channel).await;
-        let channel = match self.channel(&mut open, now, bind).await {
+        let until = Instant::now() + BATCH_PATIENCE;
+        let channel = match within(until, self.channel(&mut open, now, bind)).await {
             Ok(channel) => channel,
             Err(unavailable) => return Outcome { failure: Some(unavailable.into()), ..outcome },
         };
         let publishing: Vec<_> = rows.iter().map(|row| publish_to(&channel, row)).collect();
         let mut answers = iter(publishing).buffered(IN_FLIGHT);
-        // All of the batch in this time, which is below PostgreSQL's patience with an idle transaction: what a slow broker
-        // has confirmed until then counts.
-        let all = in_time(async {
-            while let Some((row, refusal)) = answers.next().await.transpose()? {
-                outcome.add(row, refusal.map(Error::internal));
-            }
-            Ok(())
-        });
+        // What a slow broker has confirmed until then counts.
+        let all = within(
+            until,
+            in_time(async {
+                while let Some((row, refusal)) = answers.next().await.transpose()? {
+                    outcome.add(row, refusal.map(Error::internal));
+                }
+                Ok(())
+            }),
+        );
         if let Err(unavailable) = all.await {
             outcome.failure = Some(unavailable.into());
             *open = None;
