@@ -248,6 +248,22 @@ async fn a_keys_answer_goes_after_24_hours() {
     assert_eq!(given.count("select count(*) from orders").await, 1);
 }
 
+/// More than go with one statement.
+#[tokio::test]
+async fn however_many_are_old_they_go() {
+    let given = given().await;
+    let keys = "insert into idempotency_keys (table_id, key, request_hash, response, created_at)
+                select tables.id, 'key-' || n, '', '', $1 from tables, generate_series(1, 10001) n";
+    sqlx::query(keys).bind(given.app.clock.now()).execute(given.app.db()).await.unwrap();
+    let events = "insert into outbox (id, store_id, event_type, payload, created_at, published_at, next_attempt_at)
+                  select gen_random_uuid(), $1, 'MenuChanged', '', $2, $2, $2 from generate_series(1, 10001)";
+    sqlx::query(events).bind(given.store.id).bind(given.app.clock.now()).execute(given.app.db()).await.unwrap();
+
+    given.app.clock.advance(TimeDelta::days(8));
+
+    assert_eq!(housekeeping::run(given.app.db(), given.app.clock.now()).await.unwrap(), 20_002);
+}
+
 #[tokio::test]
 async fn a_published_event_goes_after_seven_days_and_one_that_waits_never() {
     let given = given().await;
