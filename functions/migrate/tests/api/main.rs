@@ -16,6 +16,7 @@ use shared::config::Config;
 use shared::domain::event::EventType;
 use shared::events::topology::{ALL_ORDER_EVENTS, dead_letter_queue};
 use shared::testing::{TestDatabase, TestRabbitMq};
+use sqlx::{Connection, PgConnection};
 
 fn config(variables: &[(&str, &str)]) -> Config {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -44,6 +45,23 @@ async fn everything_is_there_afterwards_and_doing_it_again_changes_nothing() {
         let declared = rabbitmq.channel.queue_declare(queue.as_str().into(), options, FieldTable::default()).await;
         assert!(declared.is_ok(), "{queue} is missing");
     }
+}
+
+/// Migrations suit the version before, too.
+#[tokio::test]
+async fn a_version_that_was_gone_back_to_leaves_later_migrations_alone() {
+    let (database, rabbitmq) = (TestDatabase::create_empty().await, TestRabbitMq::create().await);
+    let config = config(&[("DATABASE_URL", &database.url()), ("RABBITMQ_URL", rabbitmq.url())]);
+    migrate::migrate(&config).await.unwrap();
+    let mut connection = PgConnection::connect_with(&database.options()).await.unwrap();
+    let later = "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+                 values (99991231000000, 'later', true, '', 0)";
+    sqlx::query(later).execute(&mut connection).await.unwrap();
+
+    let answer = migrate::migrate(&config).await.unwrap();
+
+    assert_eq!(answer["migration"], 99_991_231_000_000_i64);
+    connection.close().await.unwrap();
 }
 
 #[tokio::test]
