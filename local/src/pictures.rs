@@ -27,10 +27,11 @@ use s3s::dto::{
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3, S3Request, S3Response, S3Result, s3_error};
 use shared::clock;
+use shared::http::server;
 use shared::storage::{self, IMAGE_FOLDER, Storage};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, interval_at};
+use tokio::time::{interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::{Any, CorsLayer};
 use uuid::Uuid;
@@ -40,6 +41,12 @@ const UPLOADS: &str = "uploads";
 const IMAGES: &str = "images";
 /// How often unused pictures are looked for, as the function's schedule does.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+/// After what time an upload comes again that could not be handled, as its queue does.
+const AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// What uploads under way have to end once the process is to stop.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// What the name of a file begins with that is not there as a whole. Buckets lie beside it.
+const DRAFT: &str = ".draft-";
 /// The most that is taken at once, in bytes. What is made of an upload may be a little larger than the upload.
 const LARGEST: usize = 16 * 1024 * 1024;
 
@@ -75,6 +82,11 @@ impl Pictures {
     ) -> io::Result<Self> {
         for bucket in [UPLOADS, IMAGES] {
             std::fs::create_dir_all(root.join(bucket))?;
+        }
+        for entry in std::fs::read_dir(root)?.flatten() {
+            if entry.file_name().to_string_lossy().starts_with(DRAFT) {
+                std::fs::remove_file(entry.path())?;
+            }
         }
         let url = format!("http://{}", listener.local_addr()?);
         let [id, secret] = &keys;
@@ -112,28 +124,38 @@ impl Pictures {
         stopped: CancellationToken,
     ) -> io::Result<()> {
         let [id, secret] = self.keys;
+        let uploads = self.folder.uploads.clone();
         let mut service = S3ServiceBuilder::new(self.folder);
         service.set_auth(SimpleAuth::from_single(id, secret));
         let cors = CorsLayer::new().allow_origin(origins).allow_methods([Method::PUT]).allow_headers(Any);
         let service = service.build();
         let router = Router::new().fallback(async move |request: Request| ask(&service, request).await).layer(cors);
-        let serving = axum::serve(self.listener, router).with_graceful_shutdown(stopped.cancelled_owned());
         let handling = async {
-            let mut sweeps = interval_at(Instant::now() + SWEEP_EVERY, SWEEP_EVERY);
+            let mut sweeps = interval(SWEEP_EVERY);
             // One after the other, for the sake of memory.
             loop {
-                let done = tokio::select! {
-                    Some(key) = self.uploaded.recv() => handler.handle_upload(&key).await,
-                    _ = sweeps.tick() => handler.sweep().await.map(drop),
-                };
-                if let Err(error) = done {
-                    tracing::error!(exception = %error, "an upload was not handled, or unused pictures not removed");
+                tokio::select! {
+                    Some(key) = self.uploaded.recv() => {
+                        if let Err(error) = handler.handle_upload(&key).await {
+                            tracing::error!(upload.key = key, exception = %error, "an upload was not handled; it comes again");
+                            let uploads = uploads.clone();
+                            tokio::spawn(async move {
+                                sleep(AGAIN_AFTER).await;
+                                let _ = uploads.send(key);
+                            });
+                        }
+                    }
+                    _ = sweeps.tick() => {
+                        if let Err(error) = handler.sweep().await {
+                            tracing::error!(exception = %error, "unused pictures were not removed");
+                        }
+                    }
                 }
             }
         };
         tokio::select! {
-            served = serving.into_future() => served,
-            _ = handling => Ok(()),
+            served = server::serve(self.listener, router, stopped, PATIENCE) => served,
+            () = handling => Ok(()),
         }
     }
 }
@@ -200,8 +222,8 @@ impl S3 for Folder {
         {
             return Err(s3_error!(BadDigest, "the content has another SHA-256"));
         }
-        // Under its name it is there as a whole, or not at all. No key begins with a dot.
-        let draft = self.root.join(format!(".{}", Uuid::from_bytes(clock::random()).simple()));
+        // Under its name it is there as a whole, or not at all.
+        let draft = self.root.join(format!("{DRAFT}{}", Uuid::from_bytes(clock::random()).simple()));
         let written = async {
             if let Some(folder) = path.parent() {
                 tokio::fs::create_dir_all(folder).await?;

@@ -110,9 +110,12 @@ async fn what_came_in_before_the_last_end_is_looked_at_after_the_next_start() {
     let announced = given.announce(PICTURE).await;
     let key = announced.url.split(['/', '?']).nth(4).unwrap();
     std::fs::write(given.folder.join("uploads").join(key), PICTURE).unwrap();
+    // It had not all of this one.
+    std::fs::write(given.folder.join(".draft-1"), &PICTURE[..100]).unwrap();
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let next = Pictures::open(&given.folder, listener, KEYS.map(str::to_owned), None).unwrap();
+    assert!(!given.folder.join(".draft-1").exists());
     let _running = crate::serve(&given.app, next);
 
     assert_eq!(given.outcome(announced.image_id).await["status"], "ready");
