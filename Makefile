@@ -133,6 +133,7 @@ build: programs $(CARGO_LAMBDA) ## the functions' binaries for AWS (arm64), in t
 	@rustup target list --installed | grep --quiet $(LAMBDA_TARGET) || rustup target add $(LAMBDA_TARGET)
 	@PATH="$(INFRA)/bin:$$PATH" $(CARGO_LAMBDA) lambda build --release --arm64 $(addprefix --package=,$(FUNCTIONS))
 	@for function in $(FUNCTIONS); do cp infra/rds-ca.pem $(TARGET)/lambda/$$function/; done
+	@echo "$$(git rev-parse HEAD)$$([[ -z $$(git status --porcelain) ]] || echo ", with changes")" >$(TARGET)/lambda/commit
 	@cd $(TARGET)/lambda && du --apparent-size --human-readable $(addsuffix /bootstrap,$(FUNCTIONS)) >&2
 
 OPERATE = PATH="$(INFRA)/bin:$$PATH" infra/operate.sh
@@ -252,6 +253,7 @@ infra-check: $(INFRA)/bin/sam ## the stacks, the compose file, the workflows and
 	@$(INFRA)/bin/cfn-lint --non-zero-exit-code informational --regions us-east-1 -- $(EDGE)
 	@export SAM_CLI_TELEMETRY=0; for stack in $(STACKS); do \
 		$(INFRA)/bin/sam validate --lint --region ap-northeast-2 --template-file $$stack >/dev/null; done
+	@$(INFRA)/bin/python infra/cycles.py $(STACKS) $(EDGE)
 	@SAM_CLI_TELEMETRY=0 $(INFRA)/bin/sam validate --lint --region us-east-1 --template-file $(EDGE) >/dev/null
 	@$(INFRA)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 	@$(INFRA)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml

@@ -46,7 +46,7 @@ pub async fn serve(routes: fn() -> Routes, variables: &[&[&str]]) -> Result<(), 
         None => Bus::Off,
     };
     let storage = if reads("UPLOAD_BUCKET") { Some(Arc::new(Storage::from_config(&config)?)) } else { None };
-    let metrics = Metrics::embedded(config.metrics_namespace.as_deref());
+    let metrics = metrics_of(&config);
     let (db, redis) = app::connect(&config, PoolSize::LAMBDA)?;
     run_http(routes, Parts { bus, storage, metrics, ..Parts::new(config, tokens, db, Some(redis)) }).await
 }
@@ -138,7 +138,7 @@ pub async fn run<T: Serialize>(
     close: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
     extend(Bus::Off, Arc::default(), close).await?;
-    let (handle, metrics) = (&handle, &Metrics::embedded(config.metrics_namespace.as_deref()));
+    let (handle, metrics) = (&handle, &metrics_of(config));
     let clock = &Clock::system();
     lambda_runtime::run(service_fn(async move |event: LambdaEvent<Value>| {
         let answer = handle(event.payload).await;
@@ -159,4 +159,11 @@ pub async fn start(variables: &[&[&str]]) -> Result<Config, Error> {
     let config = environment::read(variables).await?;
     telemetry::init(&config)?;
     Ok(config)
+}
+
+/// Where a function's metrics go.
+fn metrics_of(config: &Config) -> Metrics {
+    // Lambda's runtime says what it is called.
+    let function = env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
+    Metrics::embedded(config.metrics_namespace.as_deref(), &function)
 }

@@ -52,7 +52,7 @@ pub async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     let feed = Feed::Redis(RedisFeed::new(Redis::open(&redis_url.into(), Patience::WORK)?));
     let streams = Streams::new(feed, CancellationToken::new());
     let metrics = match &config.metrics_namespace {
-        Some(namespace) => Metrics::embedded(Some(namespace)),
+        Some(namespace) => Metrics::embedded(Some(namespace), "stream"),
         None => Metrics::install(),
     };
     let app = App::new(Parts { metrics, ..Parts::new(config, tokens, db.clone(), Some(redis)) });

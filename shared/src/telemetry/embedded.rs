@@ -2,7 +2,8 @@
 //! for each event that was handled, which CloudWatch turns into metrics of the same names.
 //!
 //! No label becomes a dimension. CloudWatch is paid by metric, and each combination of labels would be one: the log says which
-//! route and which query, and AWS itself counts by function.
+//! route and which query. Faults alone are told by function, too: AWS takes an answer of 500 for a success, and a new version of
+//! a function that gives nothing else is to be taken back.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -14,7 +15,7 @@ use metrics::{
 };
 use serde_json::{Map, Value, json};
 
-use super::metrics::{DB_QUERY_DURATION_SECONDS, Kind, METRICS};
+use super::metrics::{DB_QUERY_DURATION_SECONDS, HTTP_ERRORS_TOTAL, Kind, METRICS};
 use crate::domain::Timestamp;
 
 /// The most values of a histogram in one line, by CloudWatch's rule. What comes beyond them until the next line is left out.
@@ -27,6 +28,8 @@ pub struct Embedded(Arc<Kept>);
 #[derive(Debug)]
 struct Kept {
     namespace: String,
+    /// The name of the function, or `stream`.
+    function: String,
     metrics: HashMap<&'static str, Arc<Series>>,
 }
 
@@ -44,9 +47,9 @@ struct Series {
 }
 
 impl Embedded {
-    /// Keep metrics for this namespace. The time of every single query is left out: an event may ask more than CloudWatch
+    /// Keep metrics of this function for this namespace. The time of every single query is left out: an event may ask more than CloudWatch
     /// takes, and RDS measures queries itself.
-    pub fn new(namespace: &str) -> Self {
+    pub fn new(namespace: &str, function: &str) -> Self {
         let wanted = METRICS.iter().filter(|metric| metric.name != DB_QUERY_DURATION_SECONDS);
         let series = |kind| Series {
             kind,
@@ -56,7 +59,7 @@ impl Embedded {
             values: Mutex::default(),
         };
         let metrics = wanted.map(|metric| (metric.name, Arc::new(series(metric.kind)))).collect();
-        Self(Arc::new(Kept { namespace: namespace.to_owned(), metrics }))
+        Self(Arc::new(Kept { namespace: namespace.to_owned(), function: function.to_owned(), metrics }))
     }
 
     /// Write what has been counted since the last time, as one line; nothing when there is nothing.
@@ -75,8 +78,14 @@ impl Embedded {
             return Ok(());
         }
         let names: Vec<_> = values.keys().map(|name| json!({ "Name": name })).collect();
-        let directive = json!({ "Namespace": self.0.namespace, "Dimensions": [[]], "Metrics": names });
-        let mut line = json!({ "_aws": { "Timestamp": now.as_millis(), "CloudWatchMetrics": [directive] } });
+        let mut directives = vec![json!({ "Namespace": self.0.namespace, "Dimensions": [[]], "Metrics": names })];
+        let mut line = json!({ "_aws": { "Timestamp": now.as_millis() } });
+        if values.contains_key(HTTP_ERRORS_TOTAL) {
+            let metrics = json!([{ "Name": HTTP_ERRORS_TOTAL }]);
+            directives.push(json!({ "Namespace": self.0.namespace, "Dimensions": [["function"]], "Metrics": metrics }));
+            line["function"] = self.0.function.as_str().into();
+        }
+        line["_aws"]["CloudWatchMetrics"] = directives.into();
         if let Value::Object(line) = &mut line {
             line.append(&mut values);
         }
@@ -175,8 +184,7 @@ mod tests {
     use metrics::{counter, gauge, histogram};
 
     use super::super::metrics::{
-        HTTP_ERRORS_TOTAL, HTTP_REQUEST_DURATION_SECONDS, HTTP_REQUESTS_TOTAL, OUTBOX_OLDEST_SECONDS,
-        SSE_SLOW_READERS_TOTAL,
+        HTTP_REQUEST_DURATION_SECONDS, HTTP_REQUESTS_TOTAL, OUTBOX_OLDEST_SECONDS, SSE_SLOW_READERS_TOTAL,
     };
     use super::*;
     use crate::clock::Clock;
@@ -189,7 +197,7 @@ mod tests {
 
     #[test]
     fn an_event_leaves_one_line_that_cloudwatch_reads() {
-        let embedded = Embedded::new("table-order/dev");
+        let embedded = Embedded::new("table-order/dev", "table-order-dev-orders");
         metrics::with_local_recorder(&embedded, || {
             for status in ["200", "503"] {
                 counter!(HTTP_REQUESTS_TOTAL, "status" => status).increment(1);
@@ -218,6 +226,10 @@ mod tests {
             names,
             [HTTP_REQUESTS_TOTAL, HTTP_REQUEST_DURATION_SECONDS, HTTP_ERRORS_TOTAL, OUTBOX_OLDEST_SECONDS]
         );
+        let of_function = &line["_aws"]["CloudWatchMetrics"][1];
+        assert_eq!(of_function["Dimensions"], json!([["function"]]));
+        assert_eq!(of_function["Metrics"], json!([{"Name": HTTP_ERRORS_TOTAL}]));
+        assert_eq!(line["function"], "table-order-dev-orders");
         assert!(line["_aws"]["Timestamp"].as_u64().unwrap() > 1_700_000_000_000);
         // All of it is told once.
         assert_eq!(written(&embedded), "");
@@ -225,7 +237,7 @@ mod tests {
 
     #[test]
     fn what_another_counter_stands_at_is_told_as_what_it_grew_by() {
-        let embedded = Embedded::new("table-order/dev");
+        let embedded = Embedded::new("table-order/dev", "table-order-dev-orders");
         let told = |stands_at| {
             metrics::with_local_recorder(&embedded, || counter!(SSE_SLOW_READERS_TOTAL).absolute(stands_at));
             serde_json::from_str::<Value>(&written(&embedded))
@@ -236,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_histogram_has_no_more_values_than_cloudwatch_takes() {
-        let embedded = Embedded::new("table-order/dev");
+        let embedded = Embedded::new("table-order/dev", "table-order-dev-orders");
         metrics::with_local_recorder(&embedded, || {
             (0..1_000).for_each(|value| histogram!(HTTP_REQUEST_DURATION_SECONDS).record(f64::from(value)));
         });

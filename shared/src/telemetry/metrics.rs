@@ -130,11 +130,11 @@ impl Metrics {
         Self(Keeper::Prometheus(recorder.handle()))
     }
 
-    /// Keep everything that this process counts from now on for CloudWatch, if there is a namespace; see [`Embedded`]. To be
+    /// Keep everything that this function counts from now on for CloudWatch, if there is a namespace; see [`Embedded`]. To be
     /// called once, at the start.
-    pub fn embedded(namespace: Option<&str>) -> Self {
+    pub fn embedded(namespace: Option<&str>, function: &str) -> Self {
         let Some(namespace) = namespace else { return Self::off() };
-        let embedded = Embedded::new(namespace);
+        let embedded = Embedded::new(namespace, function);
         // Refused when there is a recorder already: then nothing comes to this one.
         if metrics::set_global_recorder(embedded.clone()).is_ok() {
             Self(Keeper::Embedded(embedded))

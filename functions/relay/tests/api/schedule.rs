@@ -64,7 +64,7 @@ async fn housekeeping_is_done_also_without_the_broker() {
 #[tokio::test]
 async fn the_schedule_tells_how_the_queues_and_the_outbox_stand() {
     let given = given().await;
-    let told = Embedded::new("table-order/test");
+    let told = Embedded::new("table-order/test", "relay");
     let _counted = metrics::set_default_local_recorder(&told);
     let stand = async || {
         given.relay.handle(&schedule()).await.unwrap();
