@@ -32,8 +32,9 @@ remember() {
 migrate() {
     local answer failure
     answer=$(mktemp)
-    failure=$(aws lambda invoke --function-name "$name-migrate" --cli-binary-format raw-in-base64-out \
-        --cli-read-timeout 900 --payload "$1" --query FunctionError --output text "$answer")
+    # Once: a second try would run beside the first.
+    failure=$(AWS_MAX_ATTEMPTS=1 aws lambda invoke --function-name "$name-migrate" --cli-binary-format raw-in-base64-out \
+        --cli-read-timeout 960 --payload "$1" --query FunctionError --output text "$answer")
     if [[ $failure != None ]]; then
         jq --raw-output .errorMessage "$answer" >&2
         rm "$answer"
@@ -57,8 +58,12 @@ migrate_and_remember_keys() {
     remember $region public-keys "$keys"
 }
 
+# Whether there is a database. Whatever else keeps AWS from saying so is no reason to go on without a snapshot.
 database_exists() {
-    aws rds describe-db-instances --db-instance-identifier "$name" >/dev/null 2>&1
+    local answer
+    answer=$(aws rds describe-db-instances --db-instance-identifier "$name" 2>&1 >/dev/null) && return
+    [[ $answer == *DBInstanceNotFound* ]] || fail "Nobody knows whether there is a database: $answer"
+    return 1
 }
 
 snapshot() {
@@ -87,10 +92,23 @@ push_image() {
 # What is about to be deployed is what a commit says, and is there.
 must_be_built() {
     [[ -z $(git status --porcelain) ]] || fail "There are changes that are not committed: what runs must be found again."
-    local function
+    local function built
+    built=$(cat target/lambda/commit 2>/dev/null) || built="no commit"
+    [[ $built == $(git rev-parse HEAD) ]] ||
+        fail "What is in target/lambda is of $built, not of what is checked out: run \`make build\` first."
     for function in functions/*/; do
         function=$(basename "$function")
         [[ -e target/lambda/$function/bootstrap ]] || fail "target/lambda/$function is missing: run \`make build\` first."
+    done
+}
+
+# Make every function another one than before. SAM makes a version of a function, which is what gets requests, only when its
+# package changes: not when a variable does, or a secret, which functions read when they start.
+new_release() {
+    local release function
+    release="$(git rev-parse HEAD) $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+    for function in functions/*/; do
+        echo "$release" >"target/lambda/$(basename "$function")/release"
     done
 }
 
@@ -98,6 +116,7 @@ deploy() {
     must_be_built
     say "Account $(aws sts get-caller-identity --query Account --output text), $env."
     if [[ $env == production ]] && database_exists; then snapshot; fi
+    new_release
     stack "$env-data"
     say "Bringing the database and the broker up to date."
     migrate_and_remember_keys '{}'
@@ -128,6 +147,7 @@ rotate_key() {
     esac
     must_be_built
     migrate_and_remember_keys "{\"task\": \"${step}_key\"}"
+    new_release
     stack "$env"
 }
 

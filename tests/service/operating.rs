@@ -13,7 +13,7 @@ const STAND_IN: &str = r#"#!/usr/bin/env bash
 echo "$(basename "$0") $*" >>"$CALLS"
 case "$(basename "$0") $*" in
     "aws sts get-caller-identity"*) echo 123456789012 ;;
-    "aws rds describe-db-instances"*) [[ -n ${DATABASE:-} ]] ;;
+    "aws rds describe-db-instances"*) [[ $DATABASE == there ]] || { echo "${DATABASE}" >&2; exit 1; } ;;
     "aws lambda invoke"*)
         echo "$MIGRATE" >"${@: -1}"
         [[ $MIGRATE == *errorMessage* ]] && echo Unhandled || echo None ;;
@@ -36,6 +36,7 @@ impl Workspace {
             fs::create_dir_all(root.join(folder)).unwrap();
         }
         fs::write(root.join("target/lambda/orders/bootstrap"), "").unwrap();
+        fs::write(root.join("target/lambda/commit"), "0123456789ab\n").unwrap();
         fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/operate.sh"), root.join("infra/operate.sh"))
             .unwrap();
         for program in ["aws", "sam", "docker", "git"] {
@@ -50,7 +51,8 @@ impl Workspace {
         let path = format!("{}:{}", self.0.join("bin").display(), std::env::var("PATH").unwrap());
         let mut command = Command::new(self.0.join("infra/operate.sh"));
         command.args(arguments).env("PATH", path).env("CALLS", self.0.join("calls"));
-        command.env("MIGRATE", r#"{"migration": 1, "public_keys": {"keys": []}}"#).envs(variables.iter().copied());
+        command.env("MIGRATE", r#"{"migration": 1, "public_keys": {"keys": []}}"#);
+        command.env("DATABASE", "DBInstanceNotFound").envs(variables.iter().copied());
         command.output().unwrap()
     }
 
@@ -120,6 +122,34 @@ fn production_is_kept_as_it_is_first_and_an_image_that_is_there_is_not_built() {
     assert!(!calls.iter().any(|call| call.starts_with("docker")), "{calls:?}");
 }
 
+/// An expired login, for one, must not look like a first deployment.
+#[test]
+fn production_is_not_deployed_while_nobody_knows_whether_there_is_something_to_keep() {
+    let workspace = Workspace::new("unknown");
+    let refused = workspace.run(&["deploy", "production"], &[("DATABASE", "ExpiredToken: log in again")]);
+    assert!(!refused.status.success() && said(&refused).contains("log in again"), "{}", said(&refused));
+    assert_eq!(workspace.calls(), ["aws rds describe-db-instances"]);
+
+    let first = workspace.run(&["deploy", "production"], &[]);
+    assert!(first.status.success(), "{}", said(&first));
+    assert!(!workspace.calls().contains(&"aws rds create-db-snapshot".to_owned()));
+}
+
+/// Functions read variables and secrets when they start, and SAM makes a new version only of another package.
+#[test]
+fn every_deployment_is_another_package() {
+    let workspace = Workspace::new("releases");
+    let release = workspace.0.join("target/lambda/orders/release");
+    let written = Regex::new(r"^0123456789ab \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n$").unwrap();
+    for arguments in [["deploy", "dev"], ["rotate-key", "dev"]] {
+        let _ = fs::remove_file(&release);
+        let done = workspace.run(&arguments, &[("STEP", "promote")]);
+        assert!(done.status.success(), "{}", said(&done));
+        let release = fs::read_to_string(&release).unwrap();
+        assert!(written.is_match(&release), "{release}");
+    }
+}
+
 #[test]
 fn nothing_is_deployed_over_a_migration_that_fails() {
     let workspace = Workspace::new("failing");
@@ -133,6 +163,10 @@ fn what_cannot_be_found_again_or_was_not_built_is_not_deployed() {
     let workspace = Workspace::new("refused");
     let changed = workspace.run(&["deploy", "dev"], &[("CHANGES", " M Cargo.toml")]);
     assert!(!changed.status.success() && said(&changed).contains("not committed"), "{}", said(&changed));
+    fs::write(workspace.0.join("target/lambda/commit"), "ba9876543210\n").unwrap();
+    let stale = workspace.run(&["deploy", "dev"], &[]);
+    assert!(!stale.status.success() && said(&stale).contains("is of ba9876543210"), "{}", said(&stale));
+    fs::write(workspace.0.join("target/lambda/commit"), "0123456789ab\n").unwrap();
     fs::remove_file(workspace.0.join("target/lambda/orders/bootstrap")).unwrap();
     let missing = workspace.run(&["deploy", "dev"], &[]);
     assert!(!missing.status.success() && said(&missing).contains("make build"), "{}", said(&missing));
