@@ -160,7 +160,7 @@ destroy: $(INFRA)/bin/sam ## take down what is no production (CONFIRM=table-orde
 
 .PHONY: smoke
 smoke: ## place an order and see it on the board: make smoke ENV=dev, or at `make run`'s without ENV (URL=…)
-	@$(if $(ENV),$(OPERATE) smoke $(ENV),infra/smoke.sh $(or $(URL),http://127.0.0.1:8000) '$(DEMO_STORE)')
+	@$(if $(ENV),$(OPERATE) smoke $(ENV),infra/smoke.sh $(or $(URL),http://127.0.0.1:8000) <<<'$(DEMO_STORE)')
 
 # The first of the demo data (local/src/demo.rs).
 define DEMO_STORE

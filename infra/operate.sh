@@ -72,6 +72,11 @@ snapshot() {
     say "Keeping the database as it is: snapshot $id. This takes some minutes."
     aws rds create-db-snapshot --db-instance-identifier "$name" --db-snapshot-identifier "$id" >/dev/null
     aws rds wait db-snapshot-available --db-snapshot-identifier "$id"
+    # A region holds 100 of them.
+    for id in $(aws rds describe-db-snapshots --db-instance-identifier "$name" --snapshot-type manual --output text --query \
+        "sort_by(DBSnapshots[?starts_with(DBSnapshotIdentifier, '$name-before-')], &SnapshotCreateTime)[:-20].DBSnapshotIdentifier"); do
+        aws rds delete-db-snapshot --db-snapshot-identifier "$id" >/dev/null
+    done
 }
 
 push_image() {
@@ -112,7 +117,17 @@ new_release() {
     done
 }
 
+# The names in samconfig.toml are the operator's own.
+must_be_configured() {
+    local ours
+    ours=$(awk -v env="$env" '/^\[/ { ours = $0 ~ "^\\[" env "(-|\\.)" } ours' samconfig.toml)
+    ! grep --quiet -E 'example\.com|EXAMPLE' <<<"$ours" ||
+        fail "In samconfig.toml, $env still has the names of an example: docs/DEPLOYMENT.md says what to put there."
+    ! grep --quiet 'SlackChannelId=NONE' <<<"$ours" || say "Nobody will be told of alarms: SlackChannelId in samconfig.toml is NONE."
+}
+
 deploy() {
+    must_be_configured
     must_be_built
     say "Account $(aws sts get-caller-identity --query Account --output text), $env."
     if [[ $env == production ]] && database_exists; then snapshot; fi
@@ -155,7 +170,7 @@ smoke() {
     local secret=table-order/$env/smoke store
     store=$(aws secretsmanager get-secret-value --secret-id "$secret" --query SecretString --output text) ||
         fail "There is no store to try it with: docs/DEPLOYMENT.md says how to make one, and to keep it as $secret."
-    infra/smoke.sh "$(AWS_REGION=$edge_region output "$name-edge" Address)" "$store"
+    infra/smoke.sh "$(AWS_REGION=$edge_region output "$name-edge" Address)" <<<"$store"
 }
 
 # Restore the latest state of the database beside it, look into it, and take it away again.
@@ -169,7 +184,9 @@ restore_drill() {
         --enable-iam-database-authentication --no-deletion-protection >/dev/null
     # shellcheck disable=SC2064 # which database it is, is known now
     trap "aws rds delete-db-instance --db-instance-identifier $drill --skip-final-snapshot >/dev/null" EXIT
-    aws rds wait db-instance-available --db-instance-identifier "$drill"
+    # It gives up after half an hour, which a large database may need.
+    aws rds wait db-instance-available --db-instance-identifier "$drill" ||
+        aws rds wait db-instance-available --db-instance-identifier "$drill"
     host=$(aws rds describe-db-instances --db-instance-identifier "$drill" \
         --query 'DBInstances[0].Endpoint.Address' --output text)
     say "Restored within $(((SECONDS - begun) / 60)) minutes. What is in it, and what is in the one in service:"
@@ -192,6 +209,7 @@ destroy() {
     sam delete --no-prompts --stack-name "$name-edge" --region $edge_region
     sam delete --no-prompts --stack-name "$name" --region $region
     sam delete --no-prompts --stack-name "$name-data" --region $region
+    say "What stays, and how to remove it before the next deployment: docs/DEPLOYMENT.md, \"Taking it down\"."
 }
 
 case $task in

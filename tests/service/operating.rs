@@ -25,6 +25,18 @@ case "$(basename "$0") $*" in
 esac
 "#;
 
+/// As much as the script reads.
+const SAMCONFIG: &str = r#"
+[dev.deploy.parameters]
+parameter_overrides = ["DomainName=order.hanbit.kr"]
+[production.deploy.parameters]
+parameter_overrides = ["DomainName=order.hanbit.kr"]
+[production-alarms.deploy.parameters]
+parameter_overrides = ["SlackChannelId=NONE"]
+[staging-edge.deploy.parameters]
+parameter_overrides = ["HostedZoneId=Z0000000EXAMPLE"]
+"#;
+
 /// The script in a workspace of its own.
 struct Workspace(PathBuf);
 
@@ -37,6 +49,7 @@ impl Workspace {
         }
         fs::write(root.join("target/lambda/orders/bootstrap"), "").unwrap();
         fs::write(root.join("target/lambda/commit"), "0123456789ab\n").unwrap();
+        fs::write(root.join("samconfig.toml"), SAMCONFIG).unwrap();
         fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/operate.sh"), root.join("infra/operate.sh"))
             .unwrap();
         for program in ["aws", "sam", "docker", "git"] {
@@ -170,6 +183,8 @@ fn what_cannot_be_found_again_or_was_not_built_is_not_deployed() {
     fs::remove_file(workspace.0.join("target/lambda/orders/bootstrap")).unwrap();
     let missing = workspace.run(&["deploy", "dev"], &[]);
     assert!(!missing.status.success() && said(&missing).contains("make build"), "{}", said(&missing));
+    let unnamed = workspace.run(&["deploy", "staging"], &[]);
+    assert!(!unnamed.status.success() && said(&unnamed).contains("names of an example"), "{}", said(&unnamed));
     let unknown = workspace.run(&["deploy", "prod"], &[]);
     assert!(
         !unknown.status.success() && said(&unknown).contains("ENV=dev, staging or production"),

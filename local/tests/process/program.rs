@@ -40,8 +40,8 @@ async fn a_smoke_test_orders_sees_it_on_the_board_and_leaves_nothing_open() {
             "admin": {"username": "admin", "password": password},
             "table": {"table_number": "8", "password": "1234"},
         });
-        let mut command = Command::new(&smoke);
-        command.arg(&running.url).arg(store.to_string());
+        let mut command = Command::new("bash");
+        command.args(["-c", r#""$0" "$1" <<<"$STORE""#]).arg(&smoke).arg(&running.url).env("STORE", store.to_string());
         outcome(command).await
     };
 

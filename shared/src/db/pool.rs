@@ -34,6 +34,9 @@ impl PoolSize {
 
 /// How long a query may take before PostgreSQL ends it: beyond the longest request, 10 s, nobody waits for the answer.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may be idle before PostgreSQL ends it. An environment of Lambda that is frozen cannot, and of a version
+/// that was replaced some stay for a while. Longer than after what time any pool checks one ([`PoolSize::check_after_idle`]).
+const LONGEST_IDLE: Duration = Duration::from_secs(5 * 60);
 /// Longest wait for a connection. Within it sqlx tries again with exponential back-off, from 10 ms up to 600 ms.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long connections of requests that were cut off are waited for at the end.
@@ -46,6 +49,7 @@ pub fn connect_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
     let options = PgConnectOptions::from_str(url)?.application_name("table-order").options([
         ("statement_timeout", format!("{}ms", STATEMENT_TIMEOUT.as_millis())),
         ("idle_in_transaction_session_timeout", format!("{}ms", STATEMENT_TIMEOUT.as_millis())),
+        ("idle_session_timeout", format!("{}ms", LONGEST_IDLE.as_millis())),
         ("timezone", "UTC".to_owned()),
     ]);
     // Slow queries are told by name, in `telemetry::queries`.

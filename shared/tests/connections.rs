@@ -1,4 +1,4 @@
-//! Logging in to PostgreSQL with a token of IAM.
+//! Connections to PostgreSQL: how they log in, and when they end.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails, panics")]
 
@@ -58,4 +58,20 @@ async fn new_connections_log_in_with_a_token_that_is_renewed_in_time() {
     pool.close().await;
     owner.execute(AssertSqlSafe(format!("drop role {role}"))).await.unwrap();
     owner.close().await;
+}
+
+/// PostgreSQL ends what a frozen environment cannot, and whoever is thawed connects again.
+#[tokio::test]
+async fn a_connection_that_is_not_used_for_long_ends_without_harm() {
+    let database = TestDatabase::create().await;
+    let pool = db::connect(database.options(), PoolSize::LAMBDA);
+    let limit: String = sqlx::query_scalar("show idle_session_timeout").fetch_one(&pool).await.unwrap();
+    assert_eq!(limit, "5min");
+
+    let frozen = db::connect(database.options().options([("idle_session_timeout", "200ms")]), PoolSize::LAMBDA);
+    let process: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&frozen).await.unwrap();
+    let open = "select exists (select from pg_stat_activity where pid = $1)";
+    while sqlx::query_scalar(open).bind(process).fetch_one(&pool).await.unwrap() {}
+    db::ping(&frozen).await.unwrap();
+    tokio::join!(pool.close(), frozen.close());
 }
