@@ -31,7 +31,7 @@ use shared::http::server;
 use shared::storage::{self, IMAGE_FOLDER, Storage};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::time::{interval, sleep};
+use tokio::time::{Instant, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::{Any, CorsLayer};
 use uuid::Uuid;
@@ -41,6 +41,8 @@ const UPLOADS: &str = "uploads";
 const IMAGES: &str = "images";
 /// How often unused pictures are looked for, as the function's schedule does.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+/// How long after the start they are looked for first: the service is often started for less than an hour.
+const FIRST_SWEEP: Duration = Duration::from_secs(60);
 /// After what time an upload comes again that could not be handled, as its queue does.
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// What uploads under way have to end once the process is to stop.
@@ -131,7 +133,7 @@ impl Pictures {
         let service = service.build();
         let router = Router::new().fallback(async move |request: Request| ask(&service, request).await).layer(cors);
         let handling = async {
-            let mut sweeps = interval(SWEEP_EVERY);
+            let mut sweeps = interval_at(Instant::now() + FIRST_SWEEP, SWEEP_EVERY);
             // One after the other, for the sake of memory.
             loop {
                 tokio::select! {

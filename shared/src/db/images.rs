@@ -127,7 +127,8 @@ pub async fn find_upload(db: &PgPool, upload_key: &str) -> Result<Option<Upload>
     let upload = sqlx::query_as!(
         Upload,
         r#"select id as "id: ImageId", store_id as "store_id: StoreId",
-                  (status = 'pending' or reason = 'not_uploaded') as "is_open!", size as "size!", sha256 as "sha256!"
+                  (status = 'pending' or reason is not distinct from 'not_uploaded') as "is_open!",
+                  size as "size!", sha256 as "sha256!"
            from images
            where upload_key = $1"#,
         upload_key,
