@@ -129,9 +129,10 @@ fn production_is_kept_as_it_is_first_and_an_image_that_is_there_is_not_built() {
         "aws rds describe-db-instances",
         "aws rds create-db-snapshot",
         "aws rds wait",
+        "aws rds describe-db-snapshots",
         "sam deploy --config-env production-data",
     ];
-    assert_eq!(calls[..4], beginning);
+    assert_eq!(calls[..5], beginning);
     assert!(!calls.iter().any(|call| call.starts_with("docker")), "{calls:?}");
 }
 
