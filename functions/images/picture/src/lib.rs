@@ -97,7 +97,6 @@ struct Original {
 fn decode_jpeg(original: &[u8]) -> Result<Original, Refusal> {
     let mut decoder = Decompressor::new().map_err(damaged)?;
     let header = decoder.read_header(original).map_err(damaged)?;
-    let side = |length: usize| u32::try_from(length).map_err(damaged);
     check_pixels(side(header.width)?, side(header.height)?)?;
     let scale = scale(header.width.max(header.height));
     decoder.set_scaling_factor(scale).map_err(damaged)?;
@@ -241,8 +240,11 @@ fn check_pixels(width: u32, height: u32) -> Result<(), Refusal> {
     if u64::from(width) * u64::from(height) > MOST_PIXELS { Err(Refusal::TooManyPixels) } else { Ok(()) }
 }
 
+fn side(length: usize) -> Result<u32, Refusal> {
+    u32::try_from(length).map_err(damaged)
+}
+
 fn rgb(width: usize, height: usize, pixels: Vec<u8>) -> Result<RgbImage, Refusal> {
-    let side = |length: usize| u32::try_from(length).map_err(damaged);
     RgbImage::from_raw(side(width)?, side(height)?, pixels).ok_or(Refusal::Damaged)
 }
 
