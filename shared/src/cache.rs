@@ -13,6 +13,7 @@ use lru::LruCache;
 use redis::{AsyncCommands, Script};
 use serde::Serialize;
 
+use crate::bounded::bounded;
 use crate::clock;
 use crate::domain::{StoreId, Timestamp};
 use crate::error::Result;
@@ -87,7 +88,7 @@ pub struct Found {
 
 impl Default for LocalCache {
     fn default() -> Self {
-        let values = Values { kept: LruCache::new(REMEMBERED), generations: HashMap::new() };
+        let values = Values { kept: bounded(REMEMBERED), generations: HashMap::new() };
         Self(Arc::new(Mutex::new(values)))
     }
 }

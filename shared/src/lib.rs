@@ -7,6 +7,7 @@
 pub mod app;
 pub mod auth;
 pub mod aws;
+mod bounded;
 pub mod cache;
 pub mod clock;
 pub mod config;

@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use lru::LruCache;
 use redis::Script;
 
+use crate::bounded::bounded;
 use crate::domain::Timestamp;
 use crate::error::LimitReached;
 use crate::redis::{Redis, Unavailable};
@@ -34,7 +35,7 @@ pub struct Limiter {
 impl Limiter {
     /// Allows each caller `most` requests in any 60 seconds.
     pub fn new(most: usize, redis: Option<Redis>) -> Self {
-        Self { most, redis, callers: Arc::new(Mutex::new(LruCache::new(REMEMBERED))) }
+        Self { most, redis, callers: Arc::new(Mutex::new(bounded(REMEMBERED))) }
     }
 
     /// Count a request, unless the caller has had its share.

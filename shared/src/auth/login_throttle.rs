@@ -13,6 +13,7 @@ use chrono::TimeDelta;
 use lru::LruCache;
 use redis::Script;
 
+use crate::bounded::bounded;
 use crate::domain::account::Role;
 use crate::domain::{StoreId, Timestamp};
 use crate::error::LimitReached;
@@ -85,7 +86,7 @@ impl Guesses {
 impl LoginThrottle {
     /// Remembers wrong logins in Redis, for all processes, or without it in this one.
     pub fn new(redis: Option<Redis>) -> Self {
-        let failures = Failures { accounts: LruCache::new(REMEMBERED), addresses: LruCache::new(REMEMBERED) };
+        let failures = Failures { accounts: bounded(REMEMBERED), addresses: bounded(REMEMBERED) };
         Self { redis, failures: Arc::new(Mutex::new(failures)) }
     }
 

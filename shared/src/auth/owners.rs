@@ -10,6 +10,7 @@ use lru::LruCache;
 use sqlx::PgPool;
 
 use super::tokens::Claims;
+use crate::bounded::bounded;
 use crate::db::owners::{self, Owner, Standing};
 use crate::domain::Timestamp;
 use crate::error::{Code, Result};
@@ -28,7 +29,7 @@ pub struct Owners(Mutex<LruCache<Owner, (Standing, Timestamp)>>);
 
 impl Default for Owners {
     fn default() -> Self {
-        Self(Mutex::new(LruCache::new(REMEMBERED)))
+        Self(Mutex::new(bounded(REMEMBERED)))
     }
 }
 

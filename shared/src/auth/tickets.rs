@@ -10,6 +10,7 @@ use lru::LruCache;
 use redis::AsyncCommands;
 
 use super::tokens::Claims;
+use crate::bounded::bounded;
 use crate::clock;
 use crate::domain::Timestamp;
 use crate::error::{Code, Result};
@@ -42,7 +43,7 @@ struct Kept {
 
 impl Default for LocalTickets {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(LruCache::new(REMEMBERED))))
+        Self(Arc::new(Mutex::new(bounded(REMEMBERED))))
     }
 }
 

@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::keys;
+use crate::bounded::bounded;
 use crate::config::Config;
 use crate::db::owners::Owner;
 use crate::domain::account::Role;
@@ -131,7 +132,7 @@ impl Tokens {
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         // Checked against our own clock.
         validation.validate_exp = false;
-        Ok(Self { published, verifying, validation, signing, good: Mutex::new(LruCache::new(REMEMBERED)) })
+        Ok(Self { published, verifying, validation, signing, good: Mutex::new(bounded(REMEMBERED)) })
     }
 
     /// The public keys, for whoever wants to check our tokens.

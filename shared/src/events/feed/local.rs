@@ -8,6 +8,7 @@ use lru::LruCache;
 use tokio::sync::broadcast;
 
 use super::{CannotReplay, Entry, KEPT, KEPT_FOR, Live, MOST_BEHIND, Position, Signal, Subscription};
+use crate::bounded::bounded;
 use crate::domain::event::{Envelope, Subject, Version};
 use crate::domain::{EventId, StoreId, Timestamp};
 use crate::error::Result;
@@ -37,8 +38,8 @@ impl StoreFeed {
         Self {
             sequence: 0,
             kept: VecDeque::new(),
-            seen: LruCache::new(REMEMBERED),
-            newest: LruCache::new(REMEMBERED),
+            seen: bounded(REMEMBERED),
+            newest: bounded(REMEMBERED),
             live: broadcast::Sender::new(MOST_BEHIND),
         }
     }
