@@ -37,19 +37,6 @@ pub struct Filter<'a> {
 
 /// Admins by username.
 pub async fn list(db: &PgPool, filter: Filter<'_>, page: PageRequest) -> Result<Page<Admin>> {
-    let total = sqlx::query_scalar!(
-        r#"select count(*) as "count!"
-           from admins
-           where ($1::uuid is null or store_id = $1)
-             and ($2::boolean is null or is_active = $2)
-             and ($3::text is null or strpos(lower(username), lower($3)) > 0)"#,
-        filter.store_id as Option<StoreId>,
-        filter.is_active,
-        filter.search,
-    )
-    .fetch_one(db)
-    .named("admins.list_count")
-    .await?;
     let admins = select_admins!(
         "where ($1::uuid is null or a.store_id = $1)
            and ($2::boolean is null or a.is_active = $2)
@@ -65,7 +52,19 @@ pub async fn list(db: &PgPool, filter: Filter<'_>, page: PageRequest) -> Result<
     .fetch_all(db)
     .named("admins.list")
     .await?;
-    Ok(Page::new(admins, page, total))
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!"
+           from admins
+           where ($1::uuid is null or store_id = $1)
+             and ($2::boolean is null or is_active = $2)
+             and ($3::text is null or strpos(lower(username), lower($3)) > 0)"#,
+        filter.store_id as Option<StoreId>,
+        filter.is_active,
+        filter.search,
+    )
+    .fetch_one(db)
+    .named("admins.list_count");
+    super::page_of(admins, page, count).await
 }
 
 /// One admin.

@@ -55,14 +55,6 @@ pub async fn page(
     category_id: Option<CategoryId>,
     page: PageRequest,
 ) -> Result<Page<Menu>> {
-    let total = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from menus where store_id = $1 and ($2::bigint is null or category_id = $2)"#,
-        store_id as StoreId,
-        category_id as Option<CategoryId>,
-    )
-    .fetch_one(db)
-    .named("menus.page_count")
-    .await?;
     let menus = select_menus!(
         "and ($3::bigint is null or m.category_id = $3)
          order by c.display_order, m.display_order
@@ -76,7 +68,14 @@ pub async fn page(
     .fetch_all(db)
     .named("menus.page")
     .await?;
-    Ok(Page::new(menus, page, total))
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from menus where store_id = $1 and ($2::bigint is null or category_id = $2)"#,
+        store_id as StoreId,
+        category_id as Option<CategoryId>,
+    )
+    .fetch_one(db)
+    .named("menus.page_count");
+    super::page_of(menus, page, count).await
 }
 
 /// One of the store's menus.

@@ -26,6 +26,7 @@ pub mod tables;
 pub use pool::{CLOSING, PoolSize, at_rest, close, connect, connect_options};
 use sqlx::PgPool;
 
+use crate::domain::page::{Page, PageRequest};
 use crate::telemetry::queries::Named;
 
 /// The migrations in `migrations/`, embedded.
@@ -48,4 +49,17 @@ pub async fn last_migration(db: &mut sqlx::PgConnection) -> crate::Result<Option
         return Ok(None);
     }
     Ok(sqlx::query_scalar("select max(version) from _sqlx_migrations").fetch_one(db).named("last_migration").await?)
+}
+
+/// A page of a list. The whole list is counted only when the page does not tell how long it is.
+async fn page_of<T>(
+    items: Vec<T>,
+    request: PageRequest,
+    count: impl Future<Output = sqlx::Result<i64>>,
+) -> crate::Result<Page<T>> {
+    let total = match request.total_after(items.len()) {
+        Some(total) => total,
+        None => count.await?,
+    };
+    Ok(Page::new(items, request, total))
 }

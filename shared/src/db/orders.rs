@@ -56,14 +56,6 @@ pub async fn list_for_table(
     table_id: TableId,
     page: PageRequest,
 ) -> Result<Page<Order>> {
-    let total = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from orders where store_id = $1 and table_id = $2"#,
-        store_id as StoreId,
-        table_id as TableId,
-    )
-    .fetch_one(db)
-    .named("orders.list_for_table_count")
-    .await?;
     let orders = select_orders!(
         "where o.store_id = $1 and o.table_id = $2 order by o.id desc limit $3 offset $4",
         store_id as StoreId,
@@ -74,7 +66,14 @@ pub async fn list_for_table(
     .fetch_all(db)
     .named("orders.list_for_table")
     .await?;
-    Ok(Page::new(orders, page, total))
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from orders where store_id = $1 and table_id = $2"#,
+        store_id as StoreId,
+        table_id as TableId,
+    )
+    .fetch_one(db)
+    .named("orders.list_for_table_count");
+    super::page_of(orders, page, count).await
 }
 
 /// One order of a table's open session.

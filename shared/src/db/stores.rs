@@ -51,13 +51,6 @@ pub async fn find(db: &PgPool, id: StoreId) -> Result<Store> {
 
 /// Stores whose name contains `search`, by name.
 pub async fn list(db: &PgPool, search: Option<&str>, page: PageRequest) -> Result<Page<Store>> {
-    let total = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from stores where $1::text is null or strpos(lower(name), lower($1)) > 0"#,
-        search,
-    )
-    .fetch_one(db)
-    .named("stores.list_count")
-    .await?;
     let items = sqlx::query_as!(
         Store,
         r#"select id as "id: StoreId", name, timezone as "timezone: TimeZone", is_active,
@@ -73,7 +66,13 @@ pub async fn list(db: &PgPool, search: Option<&str>, page: PageRequest) -> Resul
     .fetch_all(db)
     .named("stores.list")
     .await?;
-    Ok(Page::new(items, page, total))
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from stores where $1::text is null or strpos(lower(name), lower($1)) > 0"#,
+        search,
+    )
+    .fetch_one(db)
+    .named("stores.list_count");
+    super::page_of(items, page, count).await
 }
 
 /// What to change in a store; `None` leaves it as it is.

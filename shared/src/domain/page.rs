@@ -25,6 +25,12 @@ impl PageRequest {
     pub fn offset(self) -> i64 {
         (self.number - 1).saturating_mul(self.size)
     }
+
+    /// How many items the whole list has, if a page of so many tells: one that is neither full nor behind the end is the last.
+    pub fn total_after(self, items: usize) -> Option<i64> {
+        let items = items as i64;
+        (items < self.size && (items > 0 || self.number == 1)).then(|| self.offset() + items)
+    }
 }
 
 /// One page of a list, and where it lies in the whole.
@@ -72,5 +78,18 @@ mod tests {
     fn the_last_page_may_be_short() {
         let pages = |total| Page::<()>::new(vec![], PageRequest { number: 1, size: 50 }, total).pagination.total_pages;
         assert_eq!([0, 1, 50, 51].map(pages), [0, 1, 1, 2]);
+    }
+
+    #[test]
+    fn the_last_page_tells_how_many_there_are() {
+        for total in 0..=7 {
+            for number in 1..=5 {
+                let request = PageRequest { number, size: 3 };
+                let items = (total - request.offset()).clamp(0, request.size);
+                let tells = request.total_after(items as usize);
+                assert!(tells.is_none_or(|told| told == total), "{total} {number}");
+                assert_eq!(tells.is_some(), (1..3).contains(&items) || (total == 0 && number == 1), "{total} {number}");
+            }
+        }
     }
 }
