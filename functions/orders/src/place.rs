@@ -10,11 +10,11 @@ use shared::auth::callers::Guest;
 use shared::db::outbox::NewRow;
 use shared::db::placing::{KeptAnswer, NewOrder};
 use shared::db::tables;
+use shared::domain::MenuId;
 use shared::domain::event::Event;
 use shared::domain::order::Order;
 use shared::domain::placing::{self, Line, MOST_ITEMS, Quantity};
 use shared::domain::text::{Trimmed, lines};
-use shared::domain::{MenuId, business_day};
 use shared::http::request::{Valid, objects};
 use shared::http::response::WrittenJson;
 use shared::telemetry::metrics::{ORDER_AMOUNT_WON_TOTAL, ORDERS_PLACED_TOTAL};
@@ -108,7 +108,7 @@ pub(crate) async fn place(
     placing::check_lines(&lines)?;
 
     let mut tx = app.db.begin().await?;
-    let table = tables::lock(&mut tx, guest.store_id, guest.table_id).await?;
+    let table_number = tables::lock(&mut tx, guest.store_id, guest.table_id).await?;
     let now = app.clock.now();
     let menu_ids = placing::menu_ids(&lines);
     let basis = db::placing::basis(&mut tx, guest.store_id, guest.table_id, key.as_deref(), &menu_ids, now).await?;
@@ -122,9 +122,9 @@ pub(crate) async fn place(
     let (lines, total_price) = placing::price(lines, &basis.offers)?;
     let new = NewOrder {
         table_id: guest.table_id,
-        table_number: table.table_number,
+        table_number,
         session_id: basis.session_id,
-        business_date: business_day::date_at(now, table.timezone.0),
+        business_date: basis.business_date,
         lines,
         total_price,
         note,

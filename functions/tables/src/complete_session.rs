@@ -61,7 +61,7 @@ pub(crate) async fn complete_session(
 ) -> Result<Json<CompletedSession>> {
     let body = body.map(|Valid(body)| body).unwrap_or_default();
     let mut tx = app.db.begin().await?;
-    let table = tables::lock(&mut tx, admin.store_id, id).await?;
+    let table_number = tables::lock(&mut tx, admin.store_id, id).await?;
     let open = sessions::find_open(&mut tx, admin.store_id, id).await?.ok_or(Code::SessionNotFound)?;
     // The session may have been opened while we waited, by a process whose clock is ahead of ours.
     let now = app.clock.now().max(open.started_at);
@@ -74,7 +74,7 @@ pub(crate) async fn complete_session(
     let event = Event::SessionCompleted(SessionCompleted {
         session_id: open.id,
         table_id: id,
-        table_number: table.table_number,
+        table_number,
         archived_orders_count: archived.orders_count,
         unfinished_count: archived.unfinished_count,
     });

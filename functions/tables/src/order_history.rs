@@ -6,9 +6,9 @@ use garde::Validate;
 use serde::Deserialize;
 use shared::auth::callers::StoreAdmin;
 use shared::cache::Entity;
-use shared::db::{history, stores, tables};
+use shared::db::history;
 use shared::domain::TableId;
-use shared::domain::business_day::{DateRange, date_at};
+use shared::domain::business_day::DateRange;
 use shared::domain::order::ArchivedOrder;
 use shared::domain::page::{Page, PageRequest};
 use shared::http::request::{self, Id, Params};
@@ -62,13 +62,11 @@ pub(crate) async fn order_history(
     Params(params): Params<ListHistory>,
 ) -> Result<WrittenJson> {
     let now = app.clock.now();
-    tables::check_exists(&app.db, admin.store_id, id).await?;
-    let zone = stores::timezone(&app.db, admin.store_id).await?.0;
-    let range = DateRange::new(params.from_date, params.to_date, date_at(now, zone))?;
-    let (from, until) = range.moments(zone);
+    let history::Today { date, timezone } = history::today(&app.db, admin.store_id, id, now).await?;
+    let days = DateRange::new(params.from_date, params.to_date, date)?;
     let page = PageRequest::new(params.page, params.page_size);
-    let key = format!("{id}:{from}:{until}:{}:{}", page.number, page.size);
-    let load = async || history::list(&app.db, admin.store_id, id, (from, until), page).await;
+    let key = format!("{id}:{}:{}:{timezone}:{}:{}", days.from, days.to, page.number, page.size);
+    let load = async || history::list(&app.db, admin.store_id, id, days, &timezone, page).await;
     let body = app.cache.body((admin.store_id, Entity::OrderHistory, &key), now, load).await?;
     Ok(WrittenJson(body))
 }

@@ -34,6 +34,8 @@ pub struct Basis {
     pub first_answer: Option<FirstAnswer>,
     /// What the store offers under the ids asked for.
     pub offers: HashMap<MenuId, Offer>,
+    /// The store's calendar day.
+    pub business_date: NaiveDate,
 }
 
 /// Read what decides whether an order can be placed, in one query. The table must be locked.
@@ -55,7 +57,8 @@ pub async fn basis(
 
     let row = sqlx::query!(
         r#"select s.id as "session_id?: SessionId", k.request_hash as "request_hash?", k.response as "response?",
-                  m.offers as "offers!: Json<Vec<OfferRow>>"
+                  m.offers as "offers!: Json<Vec<OfferRow>>",
+                  (select ($6 at time zone timezone)::date from stores where id = $1) as "business_date!"
            from (
                select coalesce(json_agg(offer), '[]') as offers
                from (
@@ -73,6 +76,7 @@ pub async fn basis(
         idempotency_key,
         menu_ids as &[MenuId],
         (now - IDEMPOTENCY_LIFE) as Timestamp,
+        now as Timestamp,
     )
     .fetch_one(db)
     .named("placing.basis")
@@ -83,7 +87,7 @@ pub async fn basis(
     };
     let offers = row.offers.0.into_iter();
     let offers = offers.map(|row| (row.id, Offer { name: row.name, price: row.price, is_available: row.is_available }));
-    Ok(Basis { session_id: row.session_id, first_answer, offers: offers.collect() })
+    Ok(Basis { session_id: row.session_id, first_answer, offers: offers.collect(), business_date: row.business_date })
 }
 
 /// An order that has been decided on.

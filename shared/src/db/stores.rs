@@ -135,16 +135,6 @@ pub async fn keep(db: &mut PgConnection, id: StoreId) -> Result<()> {
     found.map(drop).ok_or(Code::StoreNotFound.into())
 }
 
-/// The store's time zone.
-pub async fn timezone(db: &PgPool, id: StoreId) -> Result<TimeZone> {
-    let timezone =
-        sqlx::query_scalar!(r#"select timezone as "timezone: TimeZone" from stores where id = $1"#, id as StoreId,)
-            .fetch_optional(db)
-            .named("stores.timezone")
-            .await?;
-    timezone.ok_or(Code::StoreNotFound.into())
-}
-
 /// Hold the store's row until the transaction ends, so that changes to the menu card happen one after the other.
 ///
 /// Orders and foreign keys only share-lock the row's key and are not held up.

@@ -4,7 +4,6 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
 
 use crate::domain::order::Order;
-use crate::domain::store::TimeZone;
 use crate::domain::table::{DashboardEntry, OpenSession, Table};
 use crate::domain::{SessionId, StoreId, TableId, Timestamp};
 use crate::error::{Code, Result};
@@ -132,31 +131,17 @@ pub async fn delete(db: &mut PgConnection, store_id: StoreId, id: TableId) -> Re
     if deleted.rows_affected() == 0 { Err(Code::TableNotFound.into()) } else { Ok(()) }
 }
 
-/// A table whose row is held until the transaction ends.
-#[derive(Debug)]
-pub struct LockedTable {
-    /// The table's number.
-    pub table_number: String,
-    /// The store's time zone.
-    pub timezone: TimeZone,
-}
-
-/// Hold a table's row: its sessions open and close one after the other.
-pub async fn lock(db: &mut PgConnection, store_id: StoreId, id: TableId) -> Result<LockedTable> {
-    let table = sqlx::query_as!(
-        LockedTable,
-        r#"select t.table_number, s.timezone as "timezone: TimeZone"
-           from tables t
-           join stores s on s.id = t.store_id
-           where t.store_id = $1 and t.id = $2
-           for no key update of t"#,
+/// Hold a table's row until the transaction ends: its sessions open and close one after the other. Returns the table's number.
+pub async fn lock(db: &mut PgConnection, store_id: StoreId, id: TableId) -> Result<String> {
+    let table_number = sqlx::query_scalar!(
+        "select table_number from tables where store_id = $1 and id = $2 for no key update",
         store_id as StoreId,
         id as TableId,
     )
     .fetch_optional(db)
     .named("tables.lock")
     .await?;
-    table.ok_or(Code::TableNotFound.into())
+    table_number.ok_or(Code::TableNotFound.into())
 }
 
 /// What a table's login needs.

@@ -43,6 +43,17 @@ async fn creates_a_store_in_another_time_zone() {
     }
 }
 
+/// It is PostgreSQL that says what day it is there.
+#[tokio::test]
+async fn every_time_zone_that_a_store_may_have_is_known_to_the_database() {
+    let given = given().await;
+    let names: Vec<_> = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()).collect();
+
+    let known = sqlx::query_scalar::<_, i64>("select count(now() at time zone name) from unnest($1::text[]) as name");
+
+    assert_eq!(known.bind(&names).fetch_one(given.app.db()).await.unwrap(), names.len() as i64);
+}
+
 #[tokio::test]
 async fn stores_may_have_the_same_name() {
     let given = given().await;

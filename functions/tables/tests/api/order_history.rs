@@ -121,6 +121,41 @@ async fn days_turn_at_midnight_where_the_store_is() {
     assert_eq!(given.ids("?from_date=2026-02-10&to_date=2026-02-10").await, Vec::<i64>::new());
 }
 
+/// In Havana clocks go forward, and back, over midnight: one day begins at one o'clock, another has its first hour twice.
+#[tokio::test]
+async fn a_day_may_begin_late_or_twice() {
+    let given = given().await;
+    sqlx::query("update stores set timezone = 'America/Havana'").execute(given.app.db()).await.unwrap();
+    let late = given.archive("2026-03-08T04:00:00.000Z", "2026-03-08T04:59:59.999Z").await;
+    let early = given.archive("2026-03-08T04:59:59.999Z", "2026-03-08T05:00:00.000Z").await;
+    let before = given.archive("2026-11-01T03:00:00.000Z", "2026-11-01T03:59:59.999Z").await;
+    let first = given.archive("2026-11-01T03:59:59.999Z", "2026-11-01T04:00:00.000Z").await;
+    let second = given.archive("2026-11-01T05:00:00.000Z", "2026-11-01T05:00:00.001Z").await;
+    let on = |day: &str| format!("?from_date=2026-{day}&to_date=2026-{day}");
+
+    assert_eq!(given.ids(&on("03-07")).await, [late]);
+    assert_eq!(given.ids(&on("03-08")).await, [early]);
+    assert_eq!(given.ids(&on("10-31")).await, [before]);
+    assert_eq!(given.ids(&on("11-01")).await, [second, first]);
+}
+
+/// The days that are first looked for are UTC's.
+#[tokio::test]
+async fn days_are_right_at_both_ends_of_the_world() {
+    let given = given().await;
+    for (zone, begins) in [("Pacific/Kiritimati", "2026-02-08T10:00"), ("Etc/GMT+12", "2026-02-09T12:00")] {
+        sqlx::query("update stores set timezone = $1").bind(zone).execute(given.app.db()).await.unwrap();
+        let ends = begins.replace("-09T", "-10T").replace("-08T", "-09T");
+        let first = given.archive(&format!("{begins}:00.000Z"), &format!("{begins}:00.000Z")).await;
+        let next = given.archive(&format!("{ends}:00.000Z"), &format!("{ends}:00.000Z")).await;
+
+        assert_eq!(given.ids("?from_date=2026-02-09&to_date=2026-02-09").await, [first], "{zone}");
+        assert_eq!(given.ids("?from_date=2026-02-10&to_date=2026-02-10").await, [next], "{zone}");
+        given.app.clock.advance(chrono::TimeDelta::days(30));
+        sqlx::raw_sql("truncate order_history cascade").execute(given.app.db()).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn the_last_30_days_are_shown_unless_asked_otherwise() {
     let given = given().await;
