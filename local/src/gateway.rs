@@ -226,7 +226,7 @@ fn router(
 /// The paths of the API's description, but for the gateway's own.
 fn endpoints() -> Vec<String> {
     let routes = crate::routes(Streams::new(Feed::local("nobody"), CancellationToken::new()));
-    routes.into_openapi().paths.paths.into_keys().filter(|path| path != "/metrics").collect()
+    routes.openapi().paths.paths.into_keys().filter(|path| path != "/metrics").collect()
 }
 
 /// Its own metrics, for the network inside: those of the services behind are never passed on.
@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn every_stream_goes_to_the_stream_container_and_every_other_route_to_the_functions() {
         let streams = stream::router(Streams::new(Feed::local("nobody"), CancellationToken::new()));
-        let streams = streams.into_openapi().paths.paths;
+        let streams = streams.openapi().paths.paths;
         let mut seen = 0;
         for path in endpoints() {
             let expected = if streams.contains_key(&path) { Origin::Stream } else { Origin::Api };

@@ -9,6 +9,6 @@ use tokio_util::sync::CancellationToken;
 /// The document, generated from every route.
 pub fn document() -> Result<String> {
     let routes = crate::routes(Streams::new(Feed::local("nobody"), CancellationToken::new()));
-    let document = openapi::document(routes.get_openapi())?;
+    let document = openapi::document(&routes.openapi())?;
     Ok(format!("{}\n", serde_json::to_string_pretty(&document)?))
 }

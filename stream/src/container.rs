@@ -14,13 +14,13 @@ use shared::environment;
 use shared::events::feed::{Feed, RedisFeed};
 use shared::http::{Routes, layers, live};
 use shared::redis::{Patience, Redis};
+use shared::routes;
 use shared::telemetry;
 use shared::telemetry::metrics::Metrics;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use utoipa_axum::routes;
 
 use crate::{Streams, scrape};
 

@@ -14,15 +14,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::{Extension, Router};
+use axum::Router;
 use shared::auth::tokens::Claims;
 use shared::events::feed::Feed;
 use shared::http::{Routes, server};
-use shared::{App, Code};
+use shared::{App, Code, routes};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use utoipa_axum::routes;
 
 pub use connection::HEARTBEAT;
 pub use drain::{RETRY, SPREAD};
@@ -155,5 +154,5 @@ pub fn router(streams: Streams) -> Routes {
         .routes(routes!(routes::for_guest))
         .routes(routes!(routes::for_store_admin))
         .routes(routes!(scrape::metrics))
-        .layer(Extension(streams))
+        .with_extension(streams)
 }

@@ -20,7 +20,7 @@ fn document() -> Value {
 }
 
 fn routes() -> OpenApi {
-    local::routes(Streams::new(Feed::local("routes"), CancellationToken::new())).into_openapi()
+    local::routes(Streams::new(Feed::local("routes"), CancellationToken::new())).openapi()
 }
 
 /// Every operation, by `GET /path`.

@@ -22,7 +22,7 @@ const FUNCTIONS: [(&str, Router); 5] = [
 ];
 
 fn paths(routes: Routes) -> Vec<String> {
-    routes.into_openapi().paths.paths.into_keys().collect()
+    routes.openapi().paths.paths.into_keys().collect()
 }
 
 /// The workspace as cargo, and with it `cargo lambda watch`, sees it.

@@ -11,7 +11,7 @@ mod super_admin;
 
 use shared::environment;
 use shared::http::Routes;
-use utoipa_axum::routes;
+use shared::routes;
 
 /// The variables that this function reads.
 pub const VARIABLES: [&[&str]; 4] = [

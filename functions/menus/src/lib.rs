@@ -10,7 +10,7 @@ use shared::cache::Entity;
 use shared::domain::StoreId;
 use shared::environment;
 use shared::http::Routes;
-use utoipa_axum::routes;
+use shared::routes;
 
 /// The variables that this function reads.
 pub const VARIABLES: [&[&str]; 4] = [

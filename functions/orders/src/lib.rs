@@ -9,7 +9,7 @@ mod place;
 
 use shared::environment;
 use shared::http::Routes;
-use utoipa_axum::routes;
+use shared::routes;
 
 /// The variables that this function reads.
 pub const VARIABLES: [&[&str]; 4] =

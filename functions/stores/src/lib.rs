@@ -5,7 +5,7 @@ mod stores;
 
 use shared::environment;
 use shared::http::Routes;
-use utoipa_axum::routes;
+use shared::routes;
 
 /// The variables that this function reads.
 pub const VARIABLES: [&[&str]; 3] = [environment::EVERYWHERE, environment::DATABASE, environment::HTTP];

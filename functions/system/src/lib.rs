@@ -6,7 +6,7 @@ mod health;
 use axum::routing::get;
 use shared::environment;
 use shared::http::{Routes, live};
-use utoipa_axum::routes;
+use shared::routes;
 
 /// The variables that this function reads.
 pub const VARIABLES: [&[&str]; 3] = [environment::EVERYWHERE, environment::DATABASE, environment::HTTP];

@@ -7,7 +7,7 @@ mod tables;
 
 use shared::environment;
 use shared::http::Routes;
-use utoipa_axum::routes;
+use shared::routes;
 
 /// The variables that this function reads.
 pub const VARIABLES: [&[&str]; 4] =

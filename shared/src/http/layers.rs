@@ -47,7 +47,6 @@ pub const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// The layers are one to axum: each of its own would cost every request another copy of all that is inside it.
 pub fn service(routes: Routes, app: App) -> Router {
-    let (router, _) = routes.split_for_parts();
     let (answering, admitting, cors) = (app.clone(), app.clone(), Arc::new(cors(&app)));
     let answers = Arc::new(Answers::default());
     let layers = (
@@ -56,7 +55,8 @@ pub fn service(routes: Routes, app: App) -> Router {
         layer_fn(move |inner| Admitting { app: admitting.clone(), inner }),
         DefaultBodyLimit::max(LARGEST_BODY),
     );
-    router
+    routes
+        .into_router()
         .fallback(async || Code::NotFound)
         .method_not_allowed_fallback(async || Code::MethodNotAllowed)
         .layer(layers)

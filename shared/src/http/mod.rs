@@ -8,7 +8,10 @@ pub mod live;
 pub mod openapi;
 pub mod request;
 pub mod response;
+mod routes;
 pub mod server;
 
-/// The routes of one piece: axum's router with the OpenAPI description of every route in it.
-pub type Routes = utoipa_axum::router::OpenApiRouter<crate::app::App>;
+pub use routes::{PathRoutes, Routes, methods};
+/// For [`routes!`](crate::routes).
+#[doc(hidden)]
+pub use utoipa_axum;

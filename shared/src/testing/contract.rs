@@ -218,13 +218,12 @@ mod tests {
     use axum::http::HeaderValue;
     use serde::Serialize;
     use utoipa::ToSchema;
-    use utoipa_axum::routes;
 
     use super::*;
-    use crate::Code;
     use crate::domain::page::Page;
     use crate::http::Routes;
     use crate::http::response::Json;
+    use crate::{Code, routes};
 
     #[derive(Serialize, ToSchema)]
     struct Thing {
@@ -254,7 +253,7 @@ mod tests {
     }
 
     fn contract() -> Arc<Contract> {
-        Contract::of(Routes::default().routes(routes!(things)).get_openapi())
+        Contract::of(&Routes::default().routes(routes!(self::things)).openapi())
     }
 
     /// Whether the contract lets an answer of `GET /things/{id}` pass.

@@ -206,7 +206,7 @@ impl TestApp {
         let publisher = Publisher::Local { feed: feed.clone(), cache: app.cache.clone() };
         let relay = Relay { db: pool, publisher, clock: app.clock.clone() };
         let routes = routes(&app, &feed);
-        let contract = Contract::of(routes.get_openapi());
+        let contract = Contract::of(&routes.openapi());
         let router = layers::service(routes, app.clone()).layer(from_fn(contract::remember_path));
         Self { app, clock, feed, router, contract, relay, options, database }
     }
