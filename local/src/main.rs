@@ -180,7 +180,7 @@ async fn seed(config: &Config, database: &Database) -> Result<(), Trouble> {
     if config.app_env != AppEnv::Production {
         database.migrate().await?;
     }
-    let pool = db::connect(db::connect_options(&database.url)?, PoolSize::LAMBDA);
+    let pool = db::connect(db::connect_options(&database.url)?, PoolSize::EVENT_FUNCTION);
     let seeded = demo::seed(&pool, config.app_env, &Clock::system()).await;
     pool.close().await;
     Ok(seeded?)

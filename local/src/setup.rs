@@ -67,7 +67,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Trouble> {
     .await?;
     make_buckets(config, &upload_arn).await?;
     if config.app_env != AppEnv::Production {
-        let pool = db::connect(db::connect_options(&database.url)?, PoolSize::LAMBDA);
+        let pool = db::connect(db::connect_options(&database.url)?, PoolSize::EVENT_FUNCTION);
         let seeded = demo::seed(&pool, config.app_env, &Clock::system()).await;
         pool.close().await;
         if let Err(trouble) = seeded {

@@ -114,7 +114,7 @@ async fn run(
         healthy = until_healthy(&gateway) => healthy?,
         ended = parts.any_ends() => return ended,
     }
-    let pool = db::connect(db::connect_options(&services.database.url)?, PoolSize::LAMBDA);
+    let pool = db::connect(db::connect_options(&services.database.url)?, PoolSize::EVENT_FUNCTION);
     let menu = demo::available_menu(&pool).await;
     pool.close().await;
     welcome::print(&services.database, &gateway, menu);

@@ -22,7 +22,7 @@ use crate::auth::tokens::Tokens;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::login::Login;
-use crate::db::{self, PoolSize};
+use crate::db::{self, PoolSize, RequestStart};
 use crate::environment;
 use crate::events::bus::Bus;
 use crate::http::{Routes, layers};
@@ -47,11 +47,12 @@ pub async fn serve(routes: fn() -> Routes, variables: &[&[&str]]) -> Result<(), 
     };
     let storage = if reads("UPLOAD_BUCKET") { Some(Arc::new(Storage::from_config(&config)?)) } else { None };
     let metrics = metrics_of(&config);
-    let (db, redis) = app::connect(&config, PoolSize::LAMBDA)?;
-    run_http(routes, Parts { bus, storage, metrics, ..Parts::new(config, tokens, db, Some(redis)) }).await
+    let start = RequestStart::default();
+    let (db, redis) = app::connect(&config, PoolSize::http_function(&start))?;
+    run_http(routes, Parts { bus, storage, metrics, ..Parts::new(config, tokens, db, Some(redis)) }, start).await
 }
 
-async fn run_http(routes: fn() -> Routes, parts: Parts) -> Result<(), Error> {
+async fn run_http(routes: fn() -> Routes, parts: Parts, start: RequestStart) -> Result<(), Error> {
     let (db, done) = (parts.db.clone(), Arc::new(Notify::new()));
     let closing = db.clone();
     extend(parts.bus.clone(), done.clone(), async move { closing.close().await }).await?;
@@ -61,8 +62,15 @@ async fn run_http(routes: fn() -> Routes, parts: Parts) -> Result<(), Error> {
     lambda_http::run(lambda_http::service_fn(move |request: lambda_http::Request| {
         let (service, db, login, app, done) =
             (service.clone(), db.clone(), login.clone(), app.clone(), Done(done.clone()));
+        start.begin();
         async move {
             let _done = done;
+            if !db::at_rest(&db, db::ACQUIRE_TIMEOUT).await {
+                // Its only connection was asked something by the request before, and is silent: its server is gone without
+                // a word. No request would get another one.
+                tracing::error!("the connection to PostgreSQL hangs: a new environment starts well");
+                std::process::exit(1);
+            }
             if let Err(error) = login.renew().await {
                 // Whatever needs no database is answered all the same.
                 tracing::error!(exception = %error, "no token to log in to the database with");
@@ -71,7 +79,7 @@ async fn run_http(routes: fn() -> Routes, parts: Parts) -> Result<(), Error> {
             app.metrics.write(app.clock.now());
             // What succeeds has committed. With its answer the environment may be frozen.
             if !answer.status().is_success() {
-                db::at_rest(&db).await;
+                db::at_rest(&db, db::CLOSING).await;
             }
             Ok::<_, Error>(answer)
         }

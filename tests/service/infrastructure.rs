@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use local::gateway::{Origin, PATHS};
 use regex::Regex;
 use serde_json::{Value, json};
-use shared::db::PoolSize;
+use shared::db::{PoolSize, RequestStart};
 use shared::domain::event::EventType;
 use shared::telemetry::metrics::{DB_QUERY_DURATION_SECONDS, METRICS};
 
@@ -254,7 +254,7 @@ fn queues_wait_for_their_functions() {
 #[test]
 fn the_database_has_connections_for_everybody_at_once() {
     let (data, template) = (stack("infra/data.yaml"), stack("template.yaml"));
-    let per_environment = u64::from(PoolSize::LAMBDA.most);
+    let http = PoolSize::http_function(&RequestStart::default()).most;
     let mut connections = 0;
     for (name, function) in functions() {
         let environments =
@@ -263,8 +263,9 @@ fn the_database_has_connections_for_everybody_at_once() {
         match name.as_str() {
             // One, and no pool.
             "migrate" => connections += environments,
-            _ if names(variables).contains("DATABASE_URL") => connections += environments * per_environment,
-            _ => {}
+            _ if !names(variables).contains("DATABASE_URL") => {}
+            _ if !events(&function, "HttpApi").is_empty() => connections += environments * u64::from(http),
+            _ => connections += environments * u64::from(PoolSize::EVENT_FUNCTION.most),
         }
     }
     // In a deployment, all tasks are there twice.
@@ -273,7 +274,7 @@ fn the_database_has_connections_for_everybody_at_once() {
     let parameters = &resources(&data, "AWS::RDS::DBParameterGroup")["DatabaseParameters"]["Parameters"];
     let most: u64 = parameters["max_connections"].as_str().unwrap().parse().unwrap();
     assert!(connections <= most - SPARED_CONNECTIONS, "{connections} of {most}");
-    assert!(connections > most / 2, "only {connections} were counted");
+    assert!(connections > most / 3, "only {connections} were counted");
 }
 
 /// What the variables of a function, and its own code, let it do is what its policy allows, and nothing else.

@@ -23,7 +23,7 @@ async fn schema(db: &PgPool) -> Vec<String> {
 #[tokio::test]
 async fn every_migration_can_be_taken_back_and_applied_again() {
     let database = TestDatabase::create_empty().await;
-    let db = db::connect(database.options(), PoolSize::LAMBDA);
+    let db = db::connect(database.options(), PoolSize::EVENT_FUNCTION);
     let versions: Vec<_> =
         MIGRATIONS.iter().filter(|migration| migration.migration_type.is_up_migration()).map(|m| m.version).collect();
 
@@ -48,7 +48,7 @@ async fn demo_data_is_added_once_and_never_in_production() {
     use shared::config::AppEnv;
 
     let database = TestDatabase::create().await;
-    let db = db::connect(database.options(), PoolSize::LAMBDA);
+    let db = db::connect(database.options(), PoolSize::EVENT_FUNCTION);
     let counts = async || {
         let sql =
             "select array[(select count(*) from stores), (select count(*) from admins), (select count(*) from tables),

@@ -41,7 +41,7 @@ async fn plan(db: &PgPool, sql: &str) -> String {
 #[tokio::test]
 async fn daily_questions_use_indexes() {
     let database = TestDatabase::create().await;
-    let db = db::connect(database.options(), PoolSize::LAMBDA);
+    let db = db::connect(database.options(), PoolSize::EVENT_FUNCTION);
     sqlx::raw_sql(ROWS).execute(&db).await.unwrap();
     sqlx::raw_sql("analyze").execute(&db).await.unwrap();
     let store = "(select id from stores limit 1)";

@@ -65,7 +65,7 @@ impl Handler {
     pub fn new(config: &Config) -> std::result::Result<Self, lambda::Error> {
         let [database_url, redis_url, nudge_queue_url, _, _] =
             config.required(["DATABASE_URL", "REDIS_URL", "NUDGE_QUEUE_URL", "UPLOAD_BUCKET", "IMAGE_BUCKET"])?;
-        let (db, clock) = (db::connect(db::connect_options(database_url)?, PoolSize::LAMBDA), Clock::system());
+        let (db, clock) = (db::connect(db::connect_options(database_url)?, PoolSize::EVENT_FUNCTION), Clock::system());
         Ok(Self {
             login: Login::new(config, &db, &clock),
             db,
@@ -108,7 +108,7 @@ impl Handler {
         };
         self.bus.settled().await;
         // With the answer the environment may be frozen.
-        db::at_rest(&self.db).await;
+        db::at_rest(&self.db, db::CLOSING).await;
         answer
     }
 

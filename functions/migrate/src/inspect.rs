@@ -16,7 +16,7 @@ pub(crate) async fn inspect(config: &Config, event: &Value) -> Result<Value> {
         let [role] = config.required(["SERVICE_ROLE"]).map_err(Error::internal)?;
         options = options.host(host).username(role);
     }
-    let pool = db::connect(options, PoolSize::LAMBDA);
+    let pool = db::connect(options, PoolSize::EVENT_FUNCTION);
     if event.get("host").is_some() {
         Login::iam(&pool, &Clock::system()).renew().await?;
     }

@@ -32,7 +32,7 @@ impl Handler {
     /// When one of them is not named.
     pub fn new(config: &Config) -> std::result::Result<Self, lambda::Error> {
         let [database_url, rabbitmq_url] = config.required(["DATABASE_URL", "RABBITMQ_URL"])?;
-        let (db, clock) = (db::connect(db::connect_options(database_url)?, PoolSize::LAMBDA), Clock::system());
+        let (db, clock) = (db::connect(db::connect_options(database_url)?, PoolSize::EVENT_FUNCTION), Clock::system());
         let login = Login::new(config, &db, &clock);
         let publisher = Publisher::RabbitMq(Box::new(RabbitMq::new(rabbitmq_url.into())));
         Ok(Self { relay: Relay { db, publisher, clock }, login })
@@ -44,7 +44,7 @@ impl Handler {
     pub async fn handle(&self, event: &Value) -> Result<Value> {
         let answer = self.answer(event).await;
         // The outbox's lock goes with its transaction. With the answer the environment may be frozen.
-        db::at_rest(&self.relay.db).await;
+        db::at_rest(&self.relay.db, db::CLOSING).await;
         answer
     }
 

@@ -23,7 +23,7 @@ pub mod sessions;
 pub mod stores;
 pub mod tables;
 
-pub use pool::{CLOSING, PoolSize, at_rest, close, connect, connect_options};
+pub use pool::{ACQUIRE_TIMEOUT, CLOSING, Check, PoolSize, RequestStart, at_rest, close, connect, connect_options};
 use sqlx::PgPool;
 
 use crate::domain::page::{Page, PageRequest};

@@ -1,18 +1,58 @@
 //! The connection pool.
 
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgPool};
 
 /// How many connections a process may hold, and when one is checked before use.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PoolSize {
     /// The most connections.
     pub most: u32,
-    /// A connection idle for longer is checked before use.
-    pub check_after_idle: Duration,
+    /// When a connection is checked.
+    pub check: Check,
+}
+
+/// When a connection is checked before use.
+#[derive(Clone, Debug)]
+pub enum Check {
+    /// When it was idle for as long.
+    AfterIdle(Duration),
+    /// When it was not used since a request began: the environment may have been frozen before.
+    OncePerRequest(RequestStart),
+}
+
+impl Check {
+    fn is_due(&self, idle_for: Duration) -> bool {
+        match self {
+            Self::AfterIdle(long) => idle_for >= *long,
+            Self::OncePerRequest(start) => idle_for >= start.lock().elapsed(),
+        }
+    }
+}
+
+/// When the request began that a process, which serves one at a time, is at.
+#[derive(Clone, Debug)]
+pub struct RequestStart(Arc<Mutex<Instant>>);
+
+impl Default for RequestStart {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Instant::now())))
+    }
+}
+
+impl RequestStart {
+    /// A request begins.
+    pub fn begin(&self) {
+        *self.lock() = Instant::now();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Instant> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl PoolSize {
@@ -24,21 +64,31 @@ impl PoolSize {
     pub fn local() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let most = (4 * cores).clamp(8, 60) as u32;
-        Self { most, check_after_idle: Duration::from_secs(30) }
+        Self { most, check: Check::AfterIdle(Duration::from_secs(30)) }
     }
-    /// A Lambda environment serves one request at a time. It may have been frozen since: always checked.
-    pub const LAMBDA: Self = Self { most: 2, check_after_idle: Duration::ZERO };
+
+    /// An environment of an HTTP function serves one request at a time, and no request needs two connections at once.
+    ///
+    /// sqlx gives a connection back in a task of its own. With a second one allowed, the next query of the same request would
+    /// find none idle, and log in once more instead of waiting for that: docs/DECISIONS.md has the figures.
+    pub fn http_function(start: &RequestStart) -> Self {
+        Self { most: 1, check: Check::OncePerRequest(start.clone()) }
+    }
+
+    /// An environment of a function that works off events. It may have been frozen since: always checked. One connection may
+    /// hold a lock while another works.
+    pub const EVENT_FUNCTION: Self = Self { most: 2, check: Check::AfterIdle(Duration::ZERO) };
     /// A container of streams asks who may open one, and every half minute who still may.
-    pub const STREAM: Self = Self { most: 2, check_after_idle: Duration::from_secs(30) };
+    pub const STREAM: Self = Self { most: 2, check: Check::AfterIdle(Duration::from_secs(30)) };
 }
 
 /// How long a query may take before PostgreSQL ends it: beyond the longest request, 10 s, nobody waits for the answer.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may be idle before PostgreSQL ends it. An environment of Lambda that is frozen cannot, and of a version
-/// that was replaced some stay for a while. Longer than after what time any pool checks one ([`PoolSize::check_after_idle`]).
+/// that was replaced some stay for a while. Longer than after what time any pool checks one ([`Check`]).
 const LONGEST_IDLE: Duration = Duration::from_secs(5 * 60);
-/// Longest wait for a connection. Within it sqlx tries again with exponential back-off, from 10 ms up to 600 ms.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// The longest wait for a connection. Within it sqlx tries again with exponential back-off, from 10 ms up to 600 ms.
+pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long connections of requests that were cut off are waited for at the end.
 pub const CLOSING: Duration = Duration::from_secs(1);
 /// A connection is replaced after this time.
@@ -64,27 +114,23 @@ pub fn connect(options: PgConnectOptions, size: PoolSize) -> PgPool {
         .max_lifetime(MAX_LIFETIME)
         .test_before_acquire(false)
         .before_acquire(move |connection, meta| {
-            Box::pin(async move {
-                if meta.idle_for >= size.check_after_idle {
-                    return Ok(connection.ping().await.is_ok());
-                }
-                Ok(true)
-            })
+            let check = size.check.is_due(meta.idle_for);
+            Box::pin(async move { Ok(!check || connection.ping().await.is_ok()) })
         })
         .connect_lazy_with(options)
 }
 
-/// Wait until every connection that was in use is back, within [`CLOSING`].
+/// Wait until every connection that was in use is back, and say whether they are.
 ///
 /// A transaction that ends without a commit is rolled back when its connection is given back, which happens after whoever
 /// had it is done. A Lambda environment that is frozen before that holds the transaction's locks until it is thawed.
-pub async fn at_rest(db: &PgPool) {
+pub async fn at_rest(db: &PgPool, within: Duration) -> bool {
     let back = async {
         while db.num_idle() < db.size() as usize {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    let _ = tokio::time::timeout(CLOSING, back).await;
+    tokio::time::timeout(within, back).await.is_ok()
 }
 
 /// Close a pool at the end of its process, within [`CLOSING`].

@@ -98,8 +98,7 @@ impl TestApp {
         let key = Uuid::from_bytes(clock::random()).simple().to_string();
         let (sha256, expires_at) = ([0; 32], now + UPLOAD_LIFE);
         let new = NewUpload { admin_id: store.admin.id, upload_key: &key, size: 1, sha256: &sha256, expires_at };
-        let mut db = self.db().acquire().await.unwrap();
-        let id = images::create(&mut db, store.id, new, now).await.unwrap();
+        let id = images::create(&mut self.db().acquire().await.unwrap(), store.id, new, now).await.unwrap();
         match status {
             ImageStatus::Pending => {}
             ImageStatus::Ready => self.make_ready(store, id).await,

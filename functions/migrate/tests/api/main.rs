@@ -33,7 +33,7 @@ async fn everything_is_there_afterwards_and_doing_it_again_changes_nothing() {
 
     assert!(first["migration"].as_i64().unwrap() > 20_261_121_000_000);
     assert_eq!(first, second);
-    let pool = shared::db::connect(database.options(), shared::db::PoolSize::LAMBDA);
+    let pool = shared::db::connect(database.options(), shared::db::PoolSize::EVENT_FUNCTION);
     let stores: i64 = sqlx::query_scalar("select count(*) from stores").fetch_one(&pool).await.unwrap();
     assert_eq!(stores, 0);
     pool.close().await;

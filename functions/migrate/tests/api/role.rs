@@ -18,9 +18,9 @@ async fn the_services_role_may_change_rows_and_nothing_else() {
     for _ in 0..2 {
         migrate::handle(&config, &json!({})).await.unwrap();
     }
-    let owner = db::connect(database.options(), PoolSize::LAMBDA);
+    let owner = db::connect(database.options(), PoolSize::EVENT_FUNCTION);
     owner.execute(AssertSqlSafe(format!("alter role {role} password 'secret'"))).await.unwrap();
-    let service = db::connect(database.options().username(&role).password("secret"), PoolSize::LAMBDA);
+    let service = db::connect(database.options().username(&role).password("secret"), PoolSize::EVENT_FUNCTION);
 
     for allowed in [
         "insert into stores (id, name, timezone, created_at, updated_at)

@@ -20,7 +20,7 @@ async fn the_first_super_admin_has_the_password_in_the_secret_and_there_is_no_se
     let password = kept["password"].as_str().unwrap();
     assert_eq!((&answer["username"], &answer["secret"]), (&json!("owner"), &json!(secret.arn)));
     assert!(!answer.to_string().contains(password), "{answer}");
-    let pool = db::connect(database.options(), PoolSize::LAMBDA);
+    let pool = db::connect(database.options(), PoolSize::EVENT_FUNCTION);
     let account = admins::account(&pool, None, "owner").await.unwrap().unwrap();
     let turn = Passwords::new(COST).turn().await.unwrap();
     turn.verify(password.to_owned(), Some(account.password_hash)).await.unwrap();
@@ -40,7 +40,7 @@ async fn without_its_secret_nobody_is_made() {
 
     migrate::handle(&config, &json!({ "task": "create_super_admin" })).await.unwrap_err();
 
-    let pool = db::connect(database.options(), PoolSize::LAMBDA);
+    let pool = db::connect(database.options(), PoolSize::EVENT_FUNCTION);
     assert!(admins::account(&pool, None, "superadmin").await.unwrap().is_none());
     pool.close().await;
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lambda_emulator::{Function, Lambda};
+use lambda_emulator::{Failure, Function, Lambda};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -134,6 +134,16 @@ struct Rollbacks {
 }
 
 impl Rollbacks {
+    /// The way, and the database's URL that takes it.
+    async fn on_the_way(given: &Given) -> (Self, String) {
+        let url = given.app.database_url();
+        let (login, rest) = url.split_once('@').unwrap();
+        let (server, database) = rest.split_once('/').unwrap();
+        let rollbacks = Self::to(server.to_owned()).await;
+        let url = format!("{login}@{}/{database}", rollbacks.address);
+        (rollbacks, url)
+    }
+
     async fn to(server: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -165,11 +175,8 @@ impl Rollbacks {
 #[tokio::test]
 async fn an_order_is_refused_once_its_transaction_is_rolled_back() {
     let given = given().await;
-    let url = given.app.database_url();
-    let (login, rest) = url.split_once('@').unwrap();
-    let (server, database) = rest.split_once('/').unwrap();
-    let rollbacks = Rollbacks::to(server.to_owned()).await;
-    let lambda = function(&given, format!("{login}@{}/{database}", rollbacks.address), NOBODY).await;
+    let (rollbacks, database_url) = Rollbacks::on_the_way(&given).await;
+    let lambda = function(&given, database_url, NOBODY).await;
     let event = placing(&given, &json!({"items": [{"menu_id": 999_999, "quantity": 1}]}));
 
     let mut answer = tokio::spawn(async move { ask(&lambda, event).await });
@@ -183,6 +190,25 @@ async fn an_order_is_refused_once_its_transaction_is_rolled_back() {
     assert!(early.is_err(), "it is refused with its transaction open: {early:?}");
     rollbacks.allowed.add_permits(1);
     assert_eq!(answer.await.unwrap()["statusCode"], 404);
+}
+
+/// A server that is gone without a word leaves a connection that waits for ever. It is the only one of its environment.
+#[tokio::test]
+async fn an_environment_whose_connection_hangs_makes_way_for_another() {
+    let given = given().await;
+    let (rollbacks, database_url) = Rollbacks::on_the_way(&given).await;
+    let lambda = function(&given, database_url, NOBODY).await;
+    let refused = placing(&given, &json!({"items": [{"menu_id": 999_999, "quantity": 1}]}));
+    let good = placing(&given, &json!({"items": [{"menu_id": given.stew, "quantity": 1}]}));
+
+    assert_eq!(ask(&lambda, refused).await["statusCode"], 404);
+    rollbacks.asked.notified().await;
+    assert_eq!(lambda.invoke("orders", good.clone()).await, Err(Failure::Ended));
+    rollbacks.allowed.add_permits(1);
+    assert_eq!(ask(&lambda, good).await["statusCode"], 201);
+
+    assert_eq!(count(&given.app, "orders").await, 1);
+    assert!(fs::read_to_string(log(&given)).unwrap().contains("a new environment starts well"));
 }
 
 /// The guest's answer comes first; and the environment is not frozen before the nudge, which is sent again, is done.

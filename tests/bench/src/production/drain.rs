@@ -39,7 +39,7 @@ struct Round {
 pub(super) async fn measure(parts: &mut Parts, targets: &mut Vec<Target>) -> Result<String, Trouble> {
     let (events, rounds) = (parts.effort.drained, parts.effort.drain_rounds);
     say(&format!("The relay and a bare publisher in turns, {events} events: {rounds} rounds."));
-    let pool = db::connect(db::connect_options(&parts.postgres.url())?, PoolSize::LAMBDA);
+    let pool = db::connect(db::connect_options(&parts.postgres.url())?, PoolSize::EVENT_FUNCTION);
     let publisher = Publisher::RabbitMq(Box::new(RabbitMq::new(parts.rabbitmq_url())));
     let relay = Relay { db: pool.clone(), publisher, clock: Clock::system() };
     let connection = rabbitmq::connect(&parts.rabbitmq_url(), "bare publisher").await?;
