@@ -20,6 +20,7 @@ use sqlx::Row;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpSocket;
 use tokio::time::{Instant, sleep, timeout};
+use uuid::Uuid;
 
 use crate::faults::{FANOUT_STEPS, Fault, RELAY_STEPS, Server};
 use crate::guests::Load;
@@ -33,7 +34,7 @@ const TRAP: Duration = Duration::from_secs(75);
 const BANQUETS: usize = 400;
 
 /// What came of a fault.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Outage {
     /// When it began.
     pub began: Instant,
@@ -42,8 +43,8 @@ pub struct Outage {
     pub mending: Instant,
     /// When everything ran again.
     pub mended: Instant,
-    /// Messages that had to be parked.
-    pub unreadable: usize,
+    /// The ids of messages that have to be parked.
+    pub unreadable: Vec<Uuid>,
 }
 
 impl Fault {
@@ -53,7 +54,7 @@ impl Fault {
     /// When it cannot be made or mended: then nothing is shown.
     pub async fn happen(self, service: &mut Service, load: &Arc<Load>, lasts: Duration) -> Result<Outage, Trouble> {
         let began = Instant::now();
-        let mut unreadable = 0;
+        let mut unreadable = Vec::new();
         let mut mending = None;
         match self {
             Self::Nothing => sleep(lasts).await,
@@ -197,32 +198,27 @@ async fn triple_and_shuffle(service: &mut Service, lasts: Duration) -> Result<()
     fastrand::shuffle(&mut messages);
     let (connection, channel) = connect(service).await?;
     for (id, event_type, payload) in &messages {
-        publish(&channel, *event_type, payload.as_bytes(), Some(*id)).await?;
+        publish(&channel, *event_type, payload.as_bytes(), *id).await?;
     }
     connection.close(200, "done".into()).await?;
     service.sources.restart()
 }
 
-/// Publish what is no event into each queue. Returns how many messages.
-async fn publish_unreadable(service: &Service) -> Result<usize, Trouble> {
+/// Publish what is no event into each queue. Returns the messages' ids.
+async fn publish_unreadable(service: &Service) -> Result<Vec<Uuid>, Trouble> {
     let (connection, channel) = connect(service).await?;
+    let mut ids = Vec::new();
     for event_type in EventType::ALL {
-        publish(&channel, *event_type, b"\xff\xfe no event", None).await?;
+        let id = Uuid::from_u128(fastrand::u128(..));
+        publish(&channel, *event_type, b"\xff\xfe no event", id).await?;
+        ids.push(id);
     }
     connection.close(200, "done".into()).await?;
-    Ok(EventType::ALL.len())
+    Ok(ids)
 }
 
-async fn publish(
-    channel: &Channel,
-    event_type: EventType,
-    payload: &[u8],
-    id: Option<uuid::Uuid>,
-) -> Result<(), Trouble> {
-    let mut properties = BasicProperties::default().with_delivery_mode(2);
-    if let Some(id) = id {
-        properties = properties.with_message_id(id.to_string().into());
-    }
+async fn publish(channel: &Channel, event_type: EventType, payload: &[u8], id: Uuid) -> Result<(), Trouble> {
+    let properties = BasicProperties::default().with_delivery_mode(2).with_message_id(id.to_string().into());
     let (key, options) = (event_type.routing_key().into(), BasicPublishOptions::default());
     channel.basic_publish(EXCHANGE.into(), key, options, payload, properties).await?.await?;
     Ok(())
@@ -275,7 +271,7 @@ async fn republish_newest(service: &Service, channel: &Channel) -> Result<(), Tr
     let query = "select id, payload from outbox where event_type = $1 order by sequence desc limit 1";
     let created = EventType::OrderCreated;
     let row = sqlx::query(query).bind(created.name()).fetch_one(&service.db).await?;
-    publish(channel, created, row.try_get::<&str, _>("payload")?.as_bytes(), Some(row.try_get("id")?)).await
+    publish(channel, created, row.try_get::<&str, _>("payload")?.as_bytes(), row.try_get("id")?).await
 }
 
 /// Open a stream, read nothing, and let more happen than anybody is sent ahead. The container must cut it off and count it.

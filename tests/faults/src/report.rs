@@ -106,7 +106,7 @@ mod tests {
         let outcomes = |took| vec![Outcome { at: began, took: Duration::from_millis(took), failure: None }];
         Withstood {
             fault,
-            outage: Outage { began, mending: mended, mended, unreadable: 0 },
+            outage: Outage { began, mending: mended, mended, unreadable: Vec::new() },
             back: Duration::from_secs(back),
             calm: outcomes(calm),
             meanwhile: outcomes(meanwhile),
