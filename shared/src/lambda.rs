@@ -4,7 +4,7 @@
 //!
 //! With its answer an environment may be frozen, in the middle of whatever it is doing. A function whose changes make events
 //! has an internal extension that is told of every request: Lambda sends the answer on at once, and freezes only when the
-//! nudge is done, too.
+//! nudge is done, too, and Redis has said what it was late to say.
 
 use std::env;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ use crate::db::{self, PoolSize, RequestStart};
 use crate::environment;
 use crate::events::bus::Bus;
 use crate::http::{Routes, layers};
+use crate::redis::Redis;
 use crate::storage::Storage;
 use crate::telemetry;
 use crate::telemetry::metrics::Metrics;
@@ -55,7 +56,8 @@ pub async fn serve(routes: fn() -> Routes, variables: &[&[&str]]) -> Result<(), 
 async fn run_http(routes: fn() -> Routes, parts: Parts, start: RequestStart) -> Result<(), Error> {
     let (db, done) = (parts.db.clone(), Arc::new(Notify::new()));
     let closing = db.clone();
-    extend(parts.bus.clone(), done.clone(), async move { closing.close().await }).await?;
+    let (bus, redis) = (parts.bus.clone(), parts.redis.clone());
+    extend(bus, redis, done.clone(), async move { closing.close().await }).await?;
     let app = App::new(parts);
     let login = Login::new(&app.config, &db, &app.clock);
     let service = layers::service(routes(), app.clone());
@@ -97,15 +99,23 @@ impl Drop for Done {
 }
 
 /// Register the internal extension that Lambda tells a process of its end through (SIGTERM), when it does `close`. With nudges
-/// it also keeps the environment from being frozen after a request is done until they are. Must be called before the first
-/// event is asked for.
-async fn extend(bus: Bus, done: Arc<Notify>, close: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
+/// it also keeps the environment from being frozen after a request is done until they are, and no answer of Redis is late. Must
+/// be called before the first event is asked for.
+async fn extend(
+    bus: Bus,
+    redis: Option<Redis>,
+    done: Arc<Notify>,
+    close: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Error> {
     let events: &[&str] = if matches!(bus, Bus::Sqs(_)) && !is_watched() { &["INVOKE"] } else { &[] };
     let settle = lambda_extension::service_fn(move |_| {
-        let (bus, done) = (bus.clone(), done.clone());
+        let (bus, redis, done) = (bus.clone(), redis.clone(), done.clone());
         async move {
             done.notified().await;
             bus.settled().await;
+            if let Some(redis) = redis {
+                redis.settled().await;
+            }
             Ok::<_, Error>(())
         }
     });
@@ -145,7 +155,7 @@ pub async fn run<T: Serialize>(
     handle: impl AsyncFn(Value) -> crate::Result<T>,
     close: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
-    extend(Bus::Off, Arc::default(), close).await?;
+    extend(Bus::Off, None, Arc::default(), close).await?;
     let (handle, metrics) = (&handle, &metrics_of(config));
     let clock = &Clock::system();
     lambda_runtime::run(service_fn(async move |event: LambdaEvent<Value>| {

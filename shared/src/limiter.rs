@@ -1,9 +1,10 @@
 //! Limits how many requests a caller makes: a sliding window of 60 seconds. Refused requests do not count.
 //!
-//! With Redis all processes count together, on its clock. While it does not answer, each counts for itself.
+//! With Redis all processes count together, on its clock. While it does not answer, each counts for itself. Nobody waits long for
+//! an answer: a request that Redis would have refused, but too late, is let in, and the caller's next one here is refused.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use chrono::TimeDelta;
 use lru::LruCache;
@@ -29,7 +30,16 @@ pub struct Limiter {
     most: usize,
     /// Where processes count together; without it this one counts alone.
     redis: Option<Redis>,
-    callers: Arc<Mutex<LruCache<String, Window>>>,
+    callers: Arc<Mutex<LruCache<String, Caller>>>,
+}
+
+/// What this process knows of a caller by itself.
+#[derive(Debug, Default)]
+struct Caller {
+    /// The requests that were let in without a word of Redis.
+    requests: Window,
+    /// Until when it was refused by Redis.
+    until: Option<Timestamp>,
 }
 
 impl Limiter {
@@ -41,25 +51,37 @@ impl Limiter {
     /// Count a request, unless the caller has had its share.
     pub async fn check(&self, caller: &str, now: Timestamp) -> Result<(), LimitReached> {
         if let Some(redis) = &self.redis
-            && let Ok(micros) = self.ask(redis, caller).await
+            && let Some(Ok(answer)) = redis.glance(self.clone().ask(redis.clone(), caller.to_owned(), now)).await
         {
-            return LimitReached::unless_zero(micros, now);
+            return answer;
         }
         self.check_here(caller, now)
     }
 
-    /// How many microseconds the caller must wait; 0 if the request was counted.
-    async fn ask(&self, redis: &Redis, caller: &str) -> Result<i64, Unavailable> {
+    /// Count it in Redis, and remember here if it is refused: nobody may be waiting for the answer any more.
+    async fn ask(self, redis: Redis, caller: String, now: Timestamp) -> Result<Result<(), LimitReached>, Unavailable> {
         let mut limit = LIMIT.key(format!("limit:{caller}"));
         limit.arg(self.most).arg(WINDOW.num_microseconds());
-        redis.ask(async |connection| limit.invoke_async(connection).await).await
+        let micros = redis.ask(async |connection| limit.invoke_async(connection).await).await?;
+        let answer = LimitReached::unless_zero(micros, now);
+        if let Err(limit) = &answer {
+            self.callers().get_or_insert_mut(caller, Caller::default).until = Some(limit.until);
+        }
+        Ok(answer)
     }
 
     fn check_here(&self, caller: &str, now: Timestamp) -> Result<(), LimitReached> {
-        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        let requests = callers.get_or_insert_mut_ref(caller, Window::default);
+        let mut callers = self.callers();
+        let Caller { requests, until } = callers.get_or_insert_mut_ref(caller, Caller::default);
+        if let Some(until) = until.filter(|&until| now < until) {
+            return Err(LimitReached { now, until });
+        }
         requests.check(self.most, WINDOW, now)?;
         requests.add(now);
         Ok(())
+    }
+
+    fn callers(&self) -> MutexGuard<'_, LruCache<String, Caller>> {
+        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,10 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, PubSub};
 use redis::{Client, RedisResult};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::time::timeout;
+use tokio::task::yield_now;
+use tokio::time::{Instant, timeout};
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::error::Error;
 use crate::rest::Rest;
@@ -22,6 +26,8 @@ const CONNECT: Duration = Duration::from_secs(1);
 /// How long an answer may take, and what follows if it does not come.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
+    /// How long somebody waits who can go on without the answer, once there has been one.
+    pub glance: Duration,
     /// The longest wait for an answer, the connection's opening included.
     pub answer: Duration,
     /// How long Redis is left alone after it gave none.
@@ -29,10 +35,12 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// A request that can do without: it must not become slow with Redis.
-    pub const REQUEST: Self = Self { answer: Duration::from_millis(100), rest: Duration::from_secs(5) };
+    /// A request that can do without: it must not become slow with Redis, which takes less than 1 ms.
+    pub const REQUEST: Self =
+        Self { glance: Duration::from_millis(5), answer: Duration::from_millis(100), rest: Duration::from_secs(5) };
     /// Work that needs Redis and is tried again if it fails.
-    pub const WORK: Self = Self { answer: Duration::from_secs(5), rest: Duration::ZERO };
+    pub const WORK: Self =
+        Self { glance: Duration::from_secs(5), answer: Duration::from_secs(5), rest: Duration::ZERO };
 }
 
 /// A connection to Redis that all parts of a process share.
@@ -46,6 +54,9 @@ struct Inner {
     rest: Rest,
     /// The first connection is being made, or has been.
     opening: AtomicBool,
+    has_answered: AtomicBool,
+    /// What is still awaited after a glance.
+    late: TaskTracker,
 }
 
 /// Redis gave no answer.
@@ -80,12 +91,17 @@ impl Redis {
             // Whoever asks next tries again.
             .set_number_of_retries(0);
         let connection = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
+        let late = TaskTracker::new();
+        // Answers may still become late: it only lets `settled` end whenever none is.
+        late.close();
         Ok(Self(Arc::new(Inner {
             client,
             connection,
             patience,
             rest: Rest::of(patience.rest),
             opening: AtomicBool::new(false),
+            has_answered: AtomicBool::new(false),
+            late,
         })))
     }
 
@@ -99,14 +115,46 @@ impl Redis {
         }
         self.begin_to_open();
         let mut connection = self.0.connection.clone();
-        let why = match timeout(self.0.patience.answer, question(&mut connection)).await {
-            Ok(Ok(answer)) => return Ok(answer),
+        let (asked, longest) = (Instant::now(), self.0.patience.answer);
+        let why = match timeout(longest, question(&mut connection)).await {
+            Ok(Ok(answer)) => {
+                self.0.has_answered.store(true, Ordering::Relaxed);
+                return Ok(answer);
+            }
             Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {} ms", self.0.patience.answer.as_millis()),
+            Err(_) => format!("no answer within {} ms", longest.as_millis()),
         };
         tracing::warn!(exception = %why, "Redis does not answer");
-        self.0.rest.begin();
+        // A process that was frozen meanwhile has not learnt anything of Redis.
+        if asked.elapsed() < 2 * longest {
+            self.0.rest.begin();
+        }
         Err(Unavailable)
+    }
+
+    /// What comes of asking this Redis, for somebody who can go on without it: `None` if it takes longer than
+    /// [`Patience::glance`]. Then it goes on in the background.
+    pub async fn glance<T: Send + 'static>(&self, asking: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        let Patience { glance, answer, .. } = self.0.patience;
+        // A connection that has to be made first takes longer.
+        let longest = if self.0.has_answered.load(Ordering::Relaxed) { glance } else { answer };
+        let mut asking = Box::pin(asking);
+        if let Ok(answer) = timeout(longest, &mut asking).await {
+            return Some(answer);
+        }
+        // It may lie in the socket, for a task that has not had its turn yet.
+        yield_now().await;
+        let answer = asking.as_mut().now_or_never();
+        if answer.is_none() {
+            tracing::info!("Redis is late: the request goes on without it");
+            self.0.late.spawn(asking.in_current_span());
+        }
+        answer
+    }
+
+    /// Wait until no answer is late any more, [`Patience::answer`] at most.
+    pub async fn settled(&self) {
+        self.0.late.wait().await;
     }
 
     /// Make the first connection, with TLS perhaps, even if that takes longer than anybody waits: else every request would

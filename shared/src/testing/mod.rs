@@ -42,7 +42,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::testing::contract::Contract;
 
 pub use self::rabbitmq::TestRabbitMq;
-pub use self::redis::TestRedis;
+pub use self::redis::{HeldRedis, TestRedis};
 pub use self::s3::TestBuckets;
 pub use self::sqs::TestQueue;
 pub use client::{TestRequest, TestResponse};

@@ -1,10 +1,13 @@
-//! A database of Redis for one test, on the server that `with-services` started.
+//! A database of Redis for one test, on the server that `with-services` started; and a Redis that answers when a test lets it.
 
 use std::env;
 
 use chrono::TimeDelta;
 use redis::Script;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use crate::redis::{Patience, Redis};
 
@@ -94,5 +97,50 @@ impl TestRedis {
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]);
         self.redis.ask(async |redis| command.query_async(redis).await).await.unwrap()
+    }
+}
+
+/// A Redis that answers scripts with what a test says, when it says so. Until then it is silent.
+#[derive(Debug)]
+pub struct HeldRedis {
+    /// Its URL.
+    pub url: String,
+    answers: mpsc::UnboundedSender<i64>,
+}
+
+impl HeldRedis {
+    /// One that is silent.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("redis://{}", listener.local_addr().unwrap());
+        let (answers, mut said) = mpsc::unbounded_channel::<i64>();
+        tokio::spawn(async move {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut sent = [0; 16 * 1024];
+            while let Ok(length @ 1..) = client.read(&mut sent).await {
+                // Each command is an array.
+                for command in String::from_utf8_lossy(&sent[..length]).split('*') {
+                    let answer = if command.contains("EVALSHA") {
+                        let Some(answer) = said.recv().await else { return };
+                        format!(":{answer}\r\n")
+                    } else if command.contains("CLIENT") {
+                        "+OK\r\n".to_owned()
+                    } else if command.contains("PING") {
+                        "+PONG\r\n".to_owned()
+                    } else {
+                        continue;
+                    };
+                    if client.write_all(answer.as_bytes()).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+        Self { url, answers }
+    }
+
+    /// What it answers the next script that it is, or has been, asked.
+    pub fn answer(&self, integer: i64) {
+        self.answers.send(integer).unwrap();
     }
 }

@@ -1,5 +1,6 @@
 //! What is left while Redis does not answer.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,13 +10,13 @@ use shared::Code;
 use shared::auth::login_throttle::{AccountName, LoginThrottle};
 use shared::auth::tickets::Tickets;
 use shared::auth::tokens::Claims;
-use shared::cache::{Cache, Entity};
+use shared::cache::{Cache, Entity, Found};
 use shared::db::owners::Owner;
 use shared::domain::account::Role;
 use shared::events::feed::{Feed, RedisFeed};
 use shared::limiter::Limiter;
 use shared::redis::{Patience, Redis, Unavailable};
-use shared::testing::TestRedis;
+use shared::testing::{HeldRedis, TestRedis};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
@@ -99,6 +100,83 @@ async fn a_silent_redis_is_waited_for_a_tenth_of_a_second_and_then_left_alone_fo
     while connections.try_recv().is_ok() {}
     waited().await;
     connections.recv().await.expect("it is not asked again");
+}
+
+const A_GLANCE: Range<Duration> = Duration::from_millis(5)..Duration::from_millis(10);
+/// A busy machine may take longer for the first answer. For the others time is held still.
+const PATIENCE: Patience = Patience { answer: Duration::from_secs(10), ..Patience::REQUEST };
+
+/// A limiter whose Redis has answered once, and is silent now.
+async fn limiter_of(redis: &HeldRedis, patience: Patience) -> (Limiter, Redis) {
+    let connection = Redis::open(&redis.url.as_str().into(), patience).unwrap();
+    let limiter = Limiter::new(usize::MAX, Some(connection.clone()));
+    redis.answer(0);
+    limiter.check("a", World::local().now).await.unwrap();
+    (limiter, connection)
+}
+
+/// How long a request waits to be counted.
+async fn waits(limiter: &Limiter) -> Duration {
+    let begun = Instant::now();
+    limiter.check("a", World::local().now).await.unwrap();
+    begun.elapsed()
+}
+
+#[tokio::test]
+async fn nobody_waits_longer_than_5_ms_to_be_counted() {
+    let silent = HeldRedis::start().await;
+    let (limiter, redis) = limiter_of(&silent, PATIENCE).await;
+    tokio::time::pause();
+
+    assert!(A_GLANCE.contains(&waits(&limiter).await));
+
+    let begun = Instant::now();
+    redis.settled().await;
+    assert_eq!(begun.elapsed().as_secs(), 9);
+    assert_eq!(waits(&limiter).await, Duration::ZERO);
+}
+
+/// An environment of Lambda is frozen with its answer, for who knows how long.
+#[tokio::test]
+async fn a_process_that_was_frozen_asks_again() {
+    let silent = HeldRedis::start().await;
+    let (limiter, redis) = limiter_of(&silent, PATIENCE).await;
+    tokio::time::pause();
+    waits(&limiter).await;
+
+    tokio::time::advance(Duration::from_secs(60)).await;
+
+    redis.settled().await;
+    assert!(A_GLANCE.contains(&waits(&limiter).await));
+}
+
+#[tokio::test]
+async fn a_cached_body_is_not_waited_for_either() {
+    let silent = HeldRedis::start().await;
+    let (_, redis) = limiter_of(&silent, PATIENCE).await;
+    tokio::time::pause();
+    let begun = Instant::now();
+
+    let found = Cache::Redis(redis).look_up(store(), Entity::Menus, "all", World::local().now).await;
+
+    assert_eq!(found, Found { body: None, generation: None });
+    assert!(A_GLANCE.contains(&begun.elapsed()));
+}
+
+#[tokio::test]
+async fn who_is_refused_too_late_is_refused_the_next_time() {
+    let held = HeldRedis::start().await;
+    let patience = Patience { glance: Duration::ZERO, answer: Duration::from_secs(60), rest: Duration::ZERO };
+    let ((limiter, redis), now) = (limiter_of(&held, patience).await, World::local().now);
+
+    limiter.check("a", now).await.unwrap();
+    held.answer(60_000_000);
+    redis.settled().await;
+
+    let refused = limiter.check("a", now).await.unwrap_err();
+    assert_eq!(refused.until - now, TimeDelta::seconds(60));
+    limiter.check("b", now).await.unwrap();
+    limiter.check("a", now + TimeDelta::seconds(60)).await.unwrap();
 }
 
 /// With TLS, and on a busy machine, the first connection may take longer than a request waits.

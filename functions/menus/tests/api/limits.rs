@@ -23,8 +23,8 @@ const LIMIT: usize = 100;
 /// What is asked at once: all processes have many requests beyond the limit.
 const REQUESTS: usize = 400;
 /// While Redis does not answer in time, each process counts for itself, and says so. That is another rule, and on a machine
-/// that is busy enough it happens: then the next caller is looked at.
-const CALLERS: usize = 10;
+/// that is busy enough it happens: then it is tried again.
+const ATTEMPTS: usize = 10;
 
 /// The function in eight processes, and what they log.
 struct Processes {
@@ -65,9 +65,9 @@ impl Processes {
         Self { lambda: Lambda::start([function]).await.unwrap(), folder }
     }
 
-    /// How often a process has said that Redis does not answer.
-    fn without_redis(&self) -> usize {
-        fs::read_to_string(self.folder.join("menus.log")).unwrap().matches("Redis does not answer").count()
+    /// How often a process has said this.
+    fn said(&self, words: &str) -> usize {
+        fs::read_to_string(self.folder.join("menus.log")).unwrap().matches(words).count()
     }
 
     /// The statuses of so many requests of a table at once.
@@ -98,25 +98,27 @@ fn event(given: &Given, table: &TestTable) -> Value {
 }
 
 #[tokio::test]
-async fn eight_processes_at_once_allow_a_caller_exactly_its_limit() {
+async fn eight_processes_at_once_allow_a_caller_its_limit() {
     let given = given_with(Options::on_redis().await).await;
-    let processes = Processes::start(&given).await;
-    processes.ask(&given, &given.table, REQUESTS).await;
-    assert_eq!(processes.lambda.pids("menus").len(), PROCESSES);
-
-    for caller in 0..CALLERS {
-        let table = given.app.table(&given.store, &format!("caller {caller}")).await;
-        let before = processes.without_redis();
+    for attempt in 0..ATTEMPTS {
+        // Fresh ones: a process that has found Redis silent leaves it alone for a while.
+        let processes = Processes::start(&given).await;
+        processes.ask(&given, &given.table, REQUESTS).await;
+        assert_eq!(processes.lambda.pids("menus").len(), PROCESSES);
+        let late_before = processes.said("Redis is late");
+        let table = given.app.table(&given.store, &format!("caller {attempt}")).await;
 
         let answers = processes.ask(&given, &table, REQUESTS).await;
 
-        if processes.without_redis() > before {
-            // A process that has found Redis silent leaves it alone for a while.
+        if processes.said("Redis does not answer") > 0 {
             continue;
         }
+        // Nobody waits long: each request that Redis was late to count may be one too many.
+        let late = processes.said("Redis is late") - late_before;
         let of = |status: u64| answers.iter().filter(|&&answer| answer == status).count();
-        assert_eq!((of(200), of(429)), (LIMIT, REQUESTS - LIMIT), "{answers:?}");
+        assert_eq!(of(200) + of(429), REQUESTS, "{answers:?}");
+        assert!((LIMIT..=LIMIT + late).contains(&of(200)), "{late} were late: {answers:?}");
         return;
     }
-    panic!("Redis did not answer in time for any of {CALLERS} callers: is the machine overloaded?");
+    panic!("Redis did not answer in time in any of {ATTEMPTS} attempts: is the machine overloaded?");
 }

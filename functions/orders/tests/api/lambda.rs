@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use lambda_emulator::{Failure, Function, Lambda};
 use serde_json::{Value, json};
+use shared::testing::HeldRedis;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::{interval, timeout};
 
 use crate::{Given, count, given, outbox};
 
@@ -20,11 +22,15 @@ const NOBODY: &str = "http://127.0.0.1:9";
 /// The function, with all it needs but PostgreSQL, and perhaps SQS, where nobody listens: accepting an order needs nothing
 /// else.
 async fn function(given: &Given, database_url: String, sqs_url: &str) -> Lambda {
+    function_with(given, database_url, "redis://127.0.0.1:9", sqs_url).await
+}
+
+async fn function_with(given: &Given, database_url: String, redis_url: &str, sqs_url: &str) -> Lambda {
     let public_keys = serde_json::to_string(given.app.app.tokens.published()).unwrap();
     let variables = [
         ("APP_ENV", "production".to_owned()),
         ("DATABASE_URL", database_url),
-        ("REDIS_URL", "redis://127.0.0.1:9".to_owned()),
+        ("REDIS_URL", redis_url.to_owned()),
         ("NUDGE_QUEUE_URL", format!("{sqs_url}/1/nudges")),
         ("AWS_ENDPOINT_URL", sqs_url.to_owned()),
         ("AWS_REGION", "ap-northeast-2".to_owned()),
@@ -95,7 +101,7 @@ fn placing(given: &Given, body: &Value) -> String {
 }
 
 async fn ask(lambda: &Lambda, event: String) -> Value {
-    let answer = tokio::time::timeout(Duration::from_secs(30), lambda.invoke("orders", event));
+    let answer = timeout(Duration::from_secs(30), lambda.invoke("orders", event));
     serde_json::from_slice(&answer.await.expect("the function does not answer").unwrap()).unwrap()
 }
 
@@ -186,7 +192,7 @@ async fn an_order_is_refused_once_its_transaction_is_rolled_back() {
         () = rollbacks.asked.notified() => {}
     }
     // The answer of one that does not wait would come within a millisecond.
-    let early = tokio::time::timeout(Duration::from_millis(200), &mut answer).await;
+    let early = timeout(Duration::from_millis(200), &mut answer).await;
     assert!(early.is_err(), "it is refused with its transaction open: {early:?}");
     rollbacks.allowed.add_permits(1);
     assert_eq!(answer.await.unwrap()["statusCode"], 404);
@@ -230,11 +236,32 @@ async fn an_order_is_answered_before_its_nudge_which_is_finished_all_the_same() 
             nudge.write_all(b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
             sqs.accept().await.unwrap();
         };
-        if tokio::time::timeout(Duration::from_secs(2), sent_again).await.is_ok() {
+        if timeout(Duration::from_secs(2), sent_again).await.is_ok() {
             return;
         }
     }
     panic!("the environment was frozen before the nudge was sent again");
+}
+
+/// Else it would not know of a Redis that stands still, and wait for it with every request.
+#[tokio::test]
+async fn an_environment_is_not_frozen_before_redis_has_said_what_it_was_late_to_say() {
+    let given = given().await;
+    let redis = HeldRedis::start().await;
+    let lambda = function_with(&given, given.app.database_url(), &redis.url, NOBODY).await;
+    let order = || placing(&given, &json!({"items": [{"menu_id": given.stew, "quantity": 1}]}));
+    redis.answer(0);
+    assert_eq!(ask(&lambda, order()).await["statusCode"], 201);
+
+    assert_eq!(ask(&lambda, order()).await["statusCode"], 201);
+
+    let known = async {
+        let mut look = interval(Duration::from_millis(10));
+        while !fs::read_to_string(log(&given)).unwrap().contains("Redis does not answer") {
+            look.tick().await;
+        }
+    };
+    timeout(Duration::from_secs(10), known).await.expect("the environment was frozen");
 }
 
 #[tokio::test]
@@ -255,7 +282,7 @@ async fn refuses_to_start_without_what_it_needs_and_names_it() {
         (&[database, redis, nudges], "keys/public.pem"),
         (&[("LOG_LEVEL", "loud")], "LOG_LEVEL"),
     ] {
-        let output = tokio::time::timeout(Duration::from_secs(30), start(variables)).await.unwrap().unwrap();
+        let output = timeout(Duration::from_secs(30), start(variables)).await.unwrap().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && said.contains(missing), "{said}");
     }
