@@ -208,12 +208,32 @@ impl Load {
     }
 }
 
-/// The `percent`th percentile of how long answers took, in milliseconds. 0 without any.
-pub fn percentile_ms(outcomes: &[Outcome], percent: f64) -> f64 {
-    let mut took: Vec<_> = outcomes.iter().map(|outcome| outcome.took).collect();
-    took.sort_unstable();
-    let rank = (took.len() as f64 * percent / 100.0).ceil() as usize;
-    took.get(rank.saturating_sub(1)).map_or(0.0, |took| took.as_secs_f64() * 1000.0)
+/// A percentile of how long answers took, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Percentile {
+    /// What so many in a hundred do not exceed.
+    pub value: f64,
+    /// Where it lies with 95 % confidence, as far as chance goes.
+    pub between: [f64; 2],
+}
+
+impl Percentile {
+    /// The `percent`th. All is 0 without any answer.
+    ///
+    /// The bounds are answers, too: how many of `n` independent ones are faster than the true percentile is binomially
+    /// distributed, here by its normal approximation.
+    pub fn of(outcomes: &[Outcome], percent: f64) -> Self {
+        let mut took: Vec<_> = outcomes.iter().map(|outcome| outcome.took).collect();
+        took.sort_unstable();
+        let (number, share) = (took.len() as f64, percent / 100.0);
+        let at = |rank: f64| {
+            let index = (rank as usize).clamp(1, took.len().max(1)) - 1;
+            took.get(index).map_or(0.0, |took| took.as_secs_f64() * 1000.0)
+        };
+        let rank = number * share;
+        let away = 1.96 * (number * share * (1.0 - share)).sqrt();
+        Self { value: at(rank.ceil()), between: [at((rank - away).floor()), at((rank + away).ceil() + 1.0)] }
+    }
 }
 
 fn random() -> String {
@@ -236,9 +256,9 @@ mod tests {
     fn a_percentile_is_the_value_that_so_many_do_not_exceed() {
         let outcome = |took| Outcome { at: Instant::now(), took: Duration::from_millis(took), failure: None };
         let outcomes: Vec<_> = (1..=200).rev().map(outcome).collect();
-        assert_eq!(percentile_ms(&outcomes, 50.0), 100.0);
-        assert_eq!(percentile_ms(&outcomes, 99.0), 198.0);
-        assert_eq!(percentile_ms(&outcomes, 100.0), 200.0);
-        assert_eq!(percentile_ms(&[], 99.0), 0.0);
+        assert_eq!(Percentile::of(&outcomes, 50.0).value, 100.0);
+        assert_eq!(Percentile::of(&outcomes, 99.0), Percentile { value: 198.0, between: [195.0, 200.0] });
+        assert_eq!(Percentile::of(&outcomes, 100.0).value, 200.0);
+        assert_eq!(Percentile::of(&[], 99.0).value, 0.0);
     }
 }

@@ -13,6 +13,8 @@ pub struct Plan {
     pub screens: usize,
     /// Screens more than that, half of them at each container, while one of the containers is killed.
     pub crowd: usize,
+    /// How long what the last fault left behind may take to pass, before the calm.
+    pub settling: Duration,
     /// How long nothing happens before a fault that lasts: what the requests meanwhile are held beside.
     pub calm: Duration,
     /// How long a fault lasts that lasts.
@@ -24,22 +26,24 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Everything, until 200 processes were killed and 20,000 orders placed.
+    /// Everything, until 300 processes were killed and 40,000 orders placed.
     pub fn long() -> Self {
         Self {
-            orders_a_second: 20.0,
+            orders_a_second: 40.0,
             screens: 96,
             crowd: 1_000,
-            calm: Duration::from_secs(5),
+            settling: Duration::from_secs(2),
+            calm: Duration::from_secs(4),
             lasts: Duration::from_secs(5),
             faults: every(500),
-            until: Some((200, 20_000)),
+            until: Some((300, 40_000)),
         }
     }
 
     /// Everything once, in some three minutes.
     pub fn quick() -> Self {
         Self {
+            settling: Duration::from_secs(1),
             calm: Duration::from_secs(2),
             lasts: Duration::from_secs(3),
             faults: every(100),
@@ -68,6 +72,7 @@ impl Plan {
             orders_a_second: 10.0,
             screens: 20,
             crowd: 100,
+            settling: Duration::ZERO,
             calm: Duration::from_millis(200),
             lasts: Duration::from_secs(1),
             faults: relay_steps.into_iter().chain(others).collect(),

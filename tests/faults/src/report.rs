@@ -6,11 +6,11 @@ use measure::machine;
 use measure::report::table;
 
 use crate::faults::Fault;
-use crate::guests::{Outcome, percentile_ms};
+use crate::guests::{Outcome, Percentile};
 use crate::plan::Plan;
 use crate::run::{Report, Withstood};
 
-/// How much slower than in the calm before requests may be while something is away: the ratio of 99th percentiles.
+/// How much slower than without a fault requests may be while something is away: the ratio of 99th percentiles.
 const SLOWER: f64 = 1.2;
 /// How long the service may take to be back to normal, as a multiple of the outage.
 const BACK: f64 = 2.0;
@@ -24,9 +24,9 @@ const HEADER: [&str; 10] = [
     "back to normal after, s",
     "wanted, s",
     "",
-    "p99 before, ms",
     "p99 meanwhile, ms",
     "ratio",
+    "between",
     "",
 ];
 
@@ -47,7 +47,17 @@ pub fn text(report: &Report, plan: &Plan, command: &str) -> String {
             let _ = writeln!(text, "- **{fault}**");
         }),
     }
-    let rows: Vec<_> = kinds(&report.withstood).iter().map(|of_one_kind| row(of_one_kind)).collect();
+    let calm: Vec<_> = report.withstood.iter().flat_map(Withstood::without_a_fault).cloned().collect();
+    let without = Percentile::of(&calm, 99.0);
+    let [low, high] = without.between;
+    let _ = writeln!(
+        text,
+        "Without a fault the 99th percentile of what guests waited was {:.1} ms, between {low:.1} and {high:.1}, of {} \
+         orders.\n",
+        without.value,
+        calm.len(),
+    );
+    let rows: Vec<_> = kinds(&report.withstood).iter().map(|of_one_kind| row(of_one_kind, without)).collect();
     text.push_str(&table(&HEADER, &rows));
     text
 }
@@ -64,7 +74,8 @@ fn kinds(withstood: &[Withstood]) -> Vec<Vec<&Withstood>> {
     kinds
 }
 
-fn row(times: &[&Withstood]) -> Vec<String> {
+/// What is told of one fault, beside what guests wait without one.
+fn row(times: &[&Withstood], without: Percentile) -> Vec<String> {
     let outage = |one: &&Withstood| (one.outage.mended - one.outage.began).as_secs_f64();
     let longest = |values: Vec<f64>| values.into_iter().fold(0.0, f64::max);
     let out = longest(times.iter().map(outage).collect());
@@ -72,20 +83,24 @@ fn row(times: &[&Withstood]) -> Vec<String> {
     let allowed = |one: &&Withstood| BACK * outage(one).max(SHORT);
     let in_time = times.iter().all(|one| one.back.as_secs_f64() <= allowed(one));
     let allowed = longest(times.iter().map(allowed).collect());
-    let met = |so: bool| if so { "✓" } else { "✗" };
     let fault = times[0].fault;
     let mut row = vec![fault.to_string(), times.len().to_string()];
     row.extend([out, back, allowed].map(|seconds| format!("{seconds:.1}")));
-    row.push(met(in_time).to_owned());
-    let all = |outcomes: fn(&Withstood) -> &Vec<Outcome>| -> Vec<Outcome> {
-        times.iter().flat_map(|one| outcomes(one)).cloned().collect()
-    };
+    row.push(if in_time { "✓" } else { "✗" }.to_owned());
     if fault.lasts() {
-        let calm = percentile_ms(&all(|one| &one.calm), 99.0);
-        let meanwhile = percentile_ms(&all(|one| &one.meanwhile), 99.0);
-        let ratio = meanwhile / calm;
-        let mark = if fault == Fault::Nothing { "" } else { met(ratio <= SLOWER) };
-        row.extend([format!("{calm:.1}"), format!("{meanwhile:.1}"), format!("{ratio:.2}"), mark.to_owned()]);
+        let meanwhile: Vec<Outcome> = times.iter().flat_map(|one| &one.meanwhile).cloned().collect();
+        let Percentile { value, between } = Percentile::of(&meanwhile, 99.0);
+        let ratio = value / without.value;
+        let (low, high) = (between[0] / without.between[1], between[1] / without.between[0]);
+        let mark = match fault {
+            Fault::Nothing => "",
+            _ if ratio <= SLOWER => "✓",
+            // It may be chance.
+            _ if low <= SLOWER => "?",
+            _ => "✗",
+        };
+        let (ratio, between) = (format!("{ratio:.2}"), format!("{low:.2}–{high:.2}"));
+        row.extend([format!("{value:.1}"), ratio, between, mark.to_owned()]);
     }
     row.resize(HEADER.len(), String::new());
     row
@@ -100,29 +115,41 @@ mod tests {
     use super::*;
     use crate::making::Outage;
 
-    fn withstood(fault: Fault, back: u64, calm: u64, meanwhile: u64) -> Withstood {
+    const TEN: Percentile = Percentile { value: 10.0, between: [10.0, 10.0] };
+
+    fn withstood(fault: Fault, back: u64, meanwhile: &[u64]) -> Withstood {
         let began = Instant::now();
         let mended = began + Duration::from_secs(5);
-        let outcomes = |took| vec![Outcome { at: began, took: Duration::from_millis(took), failure: None }];
+        let outcome = |&took: &u64| Outcome { at: began, took: Duration::from_millis(took), failure: None };
         Withstood {
             fault,
             outage: Outage { began, mending: mended, mended, unreadable: Vec::new() },
             back: Duration::from_secs(back),
-            calm: outcomes(calm),
-            meanwhile: outcomes(meanwhile),
+            calm: Vec::new(),
+            meanwhile: meanwhile.iter().map(outcome).collect(),
         }
     }
 
     #[test]
     fn the_same_fault_again_is_one_row_that_tells_the_worst() {
-        let times = [withstood(Fault::RedisKilled, 1, 10, 11), withstood(Fault::RedisKilled, 11, 10, 12)];
+        let times = [withstood(Fault::RedisKilled, 1, &[11]), withstood(Fault::RedisKilled, 11, &[12])];
         let [kind] = kinds(&times).try_into().unwrap();
-        assert_eq!(row(&kind), ["Redis killed", "2", "5.0", "11.0", "10.0", "✗", "10.0", "12.0", "1.20", "✓"]);
+        let told = ["Redis killed", "2", "5.0", "11.0", "10.0", "✗", "12.0", "1.20", "1.10–1.20", "✓"];
+        assert_eq!(row(&kind, TEN), told);
     }
 
     #[test]
     fn a_fault_that_does_not_last_has_no_ratio() {
-        let times = [withstood(Fault::RedisFlushed, 10, 10, 100)];
-        assert_eq!(row(&[&times[0]]), ["Redis flushed", "1", "5.0", "10.0", "10.0", "✓", "", "", "", ""]);
+        let times = [withstood(Fault::RedisFlushed, 10, &[100])];
+        assert_eq!(row(&[&times[0]], TEN), ["Redis flushed", "1", "5.0", "10.0", "10.0", "✓", "", "", "", ""]);
+    }
+
+    #[test]
+    fn what_may_be_chance_is_told_apart_from_what_is_too_slow() {
+        let mark = |meanwhile: &[u64]| row(&[&withstood(Fault::SqsGone, 0, meanwhile)], TEN).pop();
+        let fast = vec![10; 500];
+        assert_eq!(mark(&fast).as_deref(), Some("✓"));
+        assert_eq!(mark(&[&fast[..], &[50; 6]].concat()).as_deref(), Some("?"));
+        assert_eq!(mark(&[&fast[..], &[50; 12]].concat()).as_deref(), Some("✗"));
     }
 }

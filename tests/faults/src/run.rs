@@ -50,6 +50,14 @@ pub struct Withstood {
     pub meanwhile: Vec<Outcome>,
 }
 
+impl Withstood {
+    /// Requests to place an order while nothing was wrong.
+    pub fn without_a_fault(&self) -> impl Iterator<Item = &Outcome> {
+        let meanwhile: &[Outcome] = if self.fault == Fault::Nothing { &self.meanwhile } else { &[] };
+        self.calm.iter().chain(meanwhile)
+    }
+}
+
 /// What came of a run.
 #[derive(Debug)]
 pub struct Report {
@@ -150,6 +158,10 @@ impl Run {
 
     async fn withstand(&mut self, fault: Fault, plan: &Plan) -> Result<(), Trouble> {
         let crowd = if fault == Fault::StreamKilled { Some(self.crowd(plan.crowd).await?) } else { None };
+        let turn_from = Instant::now();
+        if fault.lasts() {
+            sleep(plan.settling).await;
+        }
         let calm_from = Instant::now();
         if fault.lasts() {
             sleep(plan.calm).await;
@@ -166,7 +178,7 @@ impl Run {
         }
         let meanwhile = self.load.outcomes(outage.began, outage.mending);
         if !fault.may_fail_orders() {
-            let failed = self.load.outcomes(calm_from, Instant::now());
+            let failed = self.load.outcomes(turn_from, Instant::now());
             let failed = failed.into_iter().filter_map(|outcome| outcome.failure);
             self.faults.note(&format!("requests to place an order failed ({fault})"), failed);
         }
