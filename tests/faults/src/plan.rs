@@ -30,7 +30,7 @@ impl Plan {
     pub fn long() -> Self {
         Self {
             orders_a_second: 40.0,
-            screens: 96,
+            screens: 24,
             crowd: 1_000,
             settling: Duration::from_secs(2),
             calm: Duration::from_secs(4),

@@ -125,7 +125,7 @@ impl Service {
             log: Some(logs.join(format!("{name}.log"))),
         };
         let lambda = Lambda::start([
-            function("orders", 4, Vec::new()),
+            function("orders", 8, Vec::new()),
             function("tables", 1, Vec::new()),
             function("menus", 1, Vec::new()),
             // A nudge and the schedule at once.
