@@ -32,8 +32,8 @@ LEARN_QUERIES := env SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$(TARGET)/queries \
 PROGRAMS := cmake nasm jq
 MISSING_PROGRAMS = $(strip $(foreach program,$(PROGRAMS),$(if $(shell command -v $(program)),,$(program))))
 
-# Room for what is built next, in GB: a first build of all tests takes 7, with what makes the next one faster.
-ROOM := $(if $(wildcard $(TARGET)/debug),2,10)
+# Room for what is built next, in GB. The first time .ci/run takes 8; what makes a later build faster comes on top.
+ROOM := $(if $(wildcard $(TARGET)/debug),2,12)
 
 # What checks the files of Prometheus and Alertmanager, and PostgreSQL's exporter for a test of what it tells. Debian's packages
 # are unpacked, not installed: servers would be started with them.
