@@ -125,9 +125,8 @@ impl Cache {
             }
             Self::Redis(redis) => {
                 let keys = [generation_key(store_id, entity), value_key(store_id, entity, id)];
-                let asked = redis.clone();
-                let found = redis.glance(async move {
-                    asked.ask(async |redis| redis.mget::<_, (Option<u64>, Option<Bytes>)>(&keys).await).await
+                let found = redis.glance(|redis| async move {
+                    redis.ask(async |redis| redis.mget::<_, (Option<u64>, Option<Bytes>)>(&keys).await).await
                 });
                 let Some(Ok((generation, value))) = found.await else { return Found { body: None, generation: None } };
                 let body = generation.zip(value).and_then(|(generation, value)| value_of(generation, value));

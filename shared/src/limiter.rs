@@ -51,7 +51,7 @@ impl Limiter {
     /// Count a request, unless the caller has had its share.
     pub async fn check(&self, caller: &str, now: Timestamp) -> Result<(), LimitReached> {
         if let Some(redis) = &self.redis
-            && let Some(Ok(answer)) = redis.glance(self.clone().ask(redis.clone(), caller.to_owned(), now)).await
+            && let Some(Ok(answer)) = redis.glance(|redis| self.clone().ask(redis, caller.to_owned(), now)).await
         {
             return answer;
         }

@@ -134,11 +134,14 @@ impl Redis {
 
     /// What comes of asking this Redis, for somebody who can go on without it: `None` if it takes longer than
     /// [`Patience::glance`]. Then it goes on in the background.
-    pub async fn glance<T: Send + 'static>(&self, asking: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    pub async fn glance<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+        &self,
+        ask: impl FnOnce(Self) -> F,
+    ) -> Option<T> {
         let Patience { glance, answer, .. } = self.0.patience;
         // A connection that has to be made first takes longer.
         let longest = if self.0.has_answered.load(Ordering::Relaxed) { glance } else { answer };
-        let mut asking = Box::pin(asking);
+        let mut asking = Box::pin(ask(self.clone()));
         if let Ok(answer) = timeout(longest, &mut asking).await {
             return Some(answer);
         }
