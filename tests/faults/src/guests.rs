@@ -222,8 +222,8 @@ impl Percentile {
     ///
     /// The bounds are answers, too: how many of `n` independent ones are faster than the true percentile is binomially
     /// distributed, here by its normal approximation.
-    pub fn of(outcomes: &[Outcome], percent: f64) -> Self {
-        let mut took: Vec<_> = outcomes.iter().map(|outcome| outcome.took).collect();
+    pub fn of<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>, percent: f64) -> Self {
+        let mut took: Vec<_> = outcomes.into_iter().map(|outcome| outcome.took).collect();
         took.sort_unstable();
         let (number, share) = (took.len() as f64, percent / 100.0);
         let at = |rank: f64| {

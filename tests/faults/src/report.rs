@@ -6,7 +6,7 @@ use measure::machine;
 use measure::report::table;
 
 use crate::faults::Fault;
-use crate::guests::{Outcome, Percentile};
+use crate::guests::Percentile;
 use crate::plan::Plan;
 use crate::run::{Report, Withstood};
 
@@ -47,8 +47,8 @@ pub fn text(report: &Report, plan: &Plan, command: &str) -> String {
             let _ = writeln!(text, "- **{fault}**");
         }),
     }
-    let calm: Vec<_> = report.withstood.iter().flat_map(Withstood::without_a_fault).cloned().collect();
-    let without = Percentile::of(&calm, 99.0);
+    let calm: Vec<_> = report.withstood.iter().flat_map(Withstood::without_a_fault).collect();
+    let without = Percentile::of(calm.iter().copied(), 99.0);
     let [low, high] = without.between;
     let _ = writeln!(
         text,
@@ -88,8 +88,7 @@ fn row(times: &[&Withstood], without: Percentile) -> Vec<String> {
     row.extend([out, back, allowed].map(|seconds| format!("{seconds:.1}")));
     row.push(if in_time { "✓" } else { "✗" }.to_owned());
     if fault.lasts() {
-        let meanwhile: Vec<Outcome> = times.iter().flat_map(|one| &one.meanwhile).cloned().collect();
-        let Percentile { value, between } = Percentile::of(&meanwhile, 99.0);
+        let Percentile { value, between } = Percentile::of(times.iter().flat_map(|one| &one.meanwhile), 99.0);
         let ratio = value / without.value;
         let (low, high) = (between[0] / without.between[1], between[1] / without.between[0]);
         let mark = match fault {
@@ -113,6 +112,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::guests::Outcome;
     use crate::making::Outage;
 
     const TEN: Percentile = Percentile { value: 10.0, between: [10.0, 10.0] };

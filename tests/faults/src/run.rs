@@ -44,7 +44,7 @@ pub struct Withstood {
     pub outage: Outage,
     /// From when everything ran again until every screen knew all that had happened by then.
     pub back: Duration,
-    /// How requests to place an order went in the calm before.
+    /// How requests to place an order went in the calm before, if it is a fault that lasts.
     pub calm: Vec<Outcome>,
     /// How they went until the fault was being mended.
     pub meanwhile: Vec<Outcome>,
@@ -159,14 +159,14 @@ impl Run {
     async fn withstand(&mut self, fault: Fault, plan: &Plan) -> Result<(), Trouble> {
         let crowd = if fault == Fault::StreamKilled { Some(self.crowd(plan.crowd).await?) } else { None };
         let turn_from = Instant::now();
-        if fault.lasts() {
+        let calm = if fault.lasts() {
             sleep(plan.settling).await;
-        }
-        let calm_from = Instant::now();
-        if fault.lasts() {
+            let calm_from = Instant::now();
             sleep(plan.calm).await;
-        }
-        let calm = self.load.outcomes(calm_from, Instant::now());
+            self.load.outcomes(calm_from, Instant::now())
+        } else {
+            Vec::new()
+        };
         let outage = fault
             .happen(&mut self.service, &self.load, plan.lasts)
             .await

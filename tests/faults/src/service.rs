@@ -125,6 +125,7 @@ impl Service {
             log: Some(logs.join(format!("{name}.log"))),
         };
         let lambda = Lambda::start([
+            // As in production, more than nudges that nobody answers hold from the next guest.
             function("orders", 8, Vec::new()),
             function("tables", 1, Vec::new()),
             function("menus", 1, Vec::new()),
