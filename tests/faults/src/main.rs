@@ -11,7 +11,7 @@ use faults::plan::Plan;
 use faults::report;
 use faults::run::run;
 use measure::Trouble;
-use measure::program::{exit_code, folder, given};
+use measure::program::{exit_code, folder, given, notice_signals, until_interrupted};
 use measure::report::replace_results;
 
 /// What `make` calls this program.
@@ -23,11 +23,12 @@ async fn main() -> ExitCode {
 }
 
 async fn faults() -> Result<ExitCode, Trouble> {
+    notice_signals()?;
     let quick = given("QUICK").is_some();
     let (plan, command) = if quick { (Plan::quick(), "make faults QUICK=1") } else { (Plan::long(), "make faults") };
     let program = std::env::current_exe()?;
     let binaries = program.parent().ok_or("this program is in no folder")?;
-    let report = run(&plan, binaries, &folder(TASK)?).await?;
+    let report = until_interrupted(run(&plan, binaries, &folder(TASK)?)).await?;
     let text = report::text(&report, &plan, command);
     println!("\n{text}");
     if !quick {

@@ -3,14 +3,15 @@
 
 use std::path::PathBuf;
 use std::process::{ExitCode, Termination};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::LazyLock;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use crate::Trouble;
 
-/// Set when the run is to end early.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// Cancelled when the run is to end early.
+static INTERRUPTED: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new);
 
 /// A variable of the environment, if it says anything.
 pub fn given(name: &str) -> Option<String> {
@@ -43,25 +44,33 @@ pub fn notice_signals() -> Result<(), Trouble> {
         let mut received = signal(kind)?;
         tokio::spawn(async move {
             received.recv().await;
-            INTERRUPTED.store(true, Ordering::Relaxed);
+            INTERRUPTED.cancel();
         });
     }
     Ok(())
 }
 
-/// Go on, unless a signal has come.
+/// Go on, unless a signal has come. For what a thread does.
 ///
 /// # Errors
 /// Once the run is to end early.
 pub fn unless_interrupted() -> Result<(), Trouble> {
-    if INTERRUPTED.load(Ordering::Relaxed) { Err("interrupted".into()) } else { Ok(()) }
+    if INTERRUPTED.is_cancelled() { Err("interrupted".into()) } else { Ok(()) }
+}
+
+/// Do this, and drop it when a signal comes.
+///
+/// # Errors
+/// When it fails, or the run is to end early.
+pub async fn until_interrupted<T>(work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    INTERRUPTED.run_until_cancelled(work).await.unwrap_or_else(|| Err("interrupted".into()))
 }
 
 /// How the program of this task ends. Says why, if it ends badly.
 pub fn exit_code(task: &str, done: Result<impl Termination, Trouble>) -> ExitCode {
     match done {
         Ok(done) => done.report(),
-        Err(_) if INTERRUPTED.load(Ordering::Relaxed) => {
+        Err(_) if INTERRUPTED.is_cancelled() => {
             say(&format!("{task}: interrupted"));
             ExitCode::FAILURE
         }
