@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use shared::auth::owners::judge;
 use shared::db::owners::{self, Owner};
-use shared::{App, Result};
+use shared::http::layers::READ_TIMEOUT;
+use shared::{App, Code, Result};
+use tokio::time::timeout;
 
 use crate::Streams;
 
@@ -30,7 +32,7 @@ impl Streams {
         }
     }
 
-    /// Close the streams whose owners no longer stand. One query, however many are open.
+    /// Close the streams whose owners no longer stand. One query, however many are open, which may take as long as a request.
     pub async fn recheck(&self, app: &App) -> Result<()> {
         let owners: Vec<Owner> = {
             let list = self.list();
@@ -40,7 +42,8 @@ impl Streams {
         if owners.is_empty() {
             return Ok(());
         }
-        let standings = owners::standings(&app.db, &owners).await?;
+        let asked = timeout(READ_TIMEOUT, owners::standings(&app.db, &owners));
+        let standings = asked.await.map_err(|_| Code::ServiceUnavailable)??;
         let standings: HashMap<_, _> = owners.into_iter().zip(standings).collect();
         for stream in self.list().open.values() {
             let standing = stream.claims.owner().and_then(|owner| standings.get(&owner));

@@ -1,19 +1,24 @@
 //! The connection pool.
 
+use std::io;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgPool};
+use tokio::time::timeout;
 
-/// How many connections a process may hold, and when one is checked before use.
+/// How many connections a process may hold, when one is checked before use, and how long one may be silent after it.
 #[derive(Clone, Debug)]
 pub struct PoolSize {
     /// The most connections.
     pub most: u32,
     /// When a connection is checked.
     pub check: Check,
+    /// How long a connection may be silent when it is given back, until it is given up. `None`: until TCP does, after some 15
+    /// minutes. It costs a round trip, for which only whoever needs the same connection next waits.
+    pub silence: Option<Duration>,
 }
 
 /// When a connection is checked before use.
@@ -64,22 +69,25 @@ impl PoolSize {
     pub fn local() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let most = (4 * cores).clamp(8, 60) as u32;
-        Self { most, check: Check::AfterIdle(Duration::from_secs(30)) }
+        Self { most, check: Check::AfterIdle(Duration::from_secs(30)), silence: None }
     }
 
     /// An environment of an HTTP function serves one request at a time, and no request needs two connections at once.
     ///
     /// sqlx gives a connection back in a task of its own. With a second one allowed, the next query of the same request would
-    /// find none idle, and log in once more instead of waiting for that: docs/DECISIONS.md has the figures.
+    /// find none idle, and log in once more instead of waiting for that: docs/DECISIONS.md has the figures. In an environment
+    /// whose connection is silent no other request is served ([`crate::lambda::serve`]).
     pub fn http_function(start: &RequestStart) -> Self {
-        Self { most: 1, check: Check::OncePerRequest(start.clone()) }
+        Self { most: 1, check: Check::OncePerRequest(start.clone()), silence: None }
     }
 
     /// An environment of a function that works off events. It may have been frozen since: always checked. One connection may
-    /// hold a lock while another works.
-    pub const EVENT_FUNCTION: Self = Self { most: 2, check: Check::AfterIdle(Duration::ZERO) };
-    /// A container of streams asks who may open one, and every half minute who still may.
-    pub const STREAM: Self = Self { most: 2, check: Check::AfterIdle(Duration::from_secs(30)) };
+    /// hold a lock while another works. One that waits for a silent connection is ended by Lambda, with its environment.
+    pub const EVENT_FUNCTION: Self = Self { most: 2, check: Check::AfterIdle(Duration::ZERO), silence: None };
+    /// A container of streams asks who may open one, and every half minute who still may. It goes on when its database is lost
+    /// without a word, and must have it again when that is back.
+    pub const STREAM: Self =
+        Self { most: 2, check: Check::AfterIdle(Duration::from_secs(30)), silence: Some(Duration::from_secs(1)) };
 }
 
 /// How long a query may take before PostgreSQL ends it: beyond the longest request, 10 s, nobody waits for the answer.
@@ -108,7 +116,7 @@ pub fn connect_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
 
 /// A pool that connects when it is first asked for a connection.
 pub fn connect(options: PgConnectOptions, size: PoolSize) -> PgPool {
-    PgPoolOptions::new()
+    let pool = PgPoolOptions::new()
         .max_connections(size.most)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .max_lifetime(MAX_LIFETIME)
@@ -116,8 +124,16 @@ pub fn connect(options: PgConnectOptions, size: PoolSize) -> PgPool {
         .before_acquire(move |connection, meta| {
             let check = size.check.is_due(meta.idle_for);
             Box::pin(async move { Ok(!check || connection.ping().await.is_ok()) })
-        })
-        .connect_lazy_with(options)
+        });
+    // sqlx asks every connection that is given back whether it is in order, however long that takes, and lets nobody have
+    // another in its place.
+    let pool = match size.silence {
+        None => pool,
+        Some(longest) => pool.after_release(move |connection, _| {
+            Box::pin(async move { timeout(longest, connection.ping()).await.map_err(io::Error::from)?.map(|()| true) })
+        }),
+    };
+    pool.connect_lazy_with(options)
 }
 
 /// Wait until every connection that was in use is back, and say whether they are.
@@ -130,10 +146,10 @@ pub async fn at_rest(db: &PgPool, within: Duration) -> bool {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(within, back).await.is_ok()
+    timeout(within, back).await.is_ok()
 }
 
 /// Close a pool at the end of its process, within [`CLOSING`].
 pub async fn close(db: &PgPool) {
-    let _ = tokio::time::timeout(CLOSING, db.close()).await;
+    let _ = timeout(CLOSING, db.close()).await;
 }

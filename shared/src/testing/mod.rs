@@ -12,6 +12,7 @@ mod rabbitmq;
 mod redis;
 mod s3;
 mod sqs;
+mod way;
 mod worlds;
 
 use std::collections::HashMap;
@@ -45,6 +46,7 @@ pub use self::rabbitmq::TestRabbitMq;
 pub use self::redis::{HeldRedis, TestRedis};
 pub use self::s3::TestBuckets;
 pub use self::sqs::TestQueue;
+pub use self::way::Way;
 pub use client::{TestRequest, TestResponse};
 pub use contract::{check_event, check_sample};
 pub use database::TestDatabase;

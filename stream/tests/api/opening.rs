@@ -2,9 +2,11 @@
 
 use chrono::TimeDelta;
 use shared::auth::tokens::Claims;
-use shared::testing::{TestResponse, in_both_worlds};
+use shared::db;
+use shared::testing::{TestResponse, Way, in_both_worlds};
+use tokio::time::timeout;
 
-use crate::{Given, given, ids, once_back, open, refused};
+use crate::{GUARD, Given, given, ids, once_back, open, refused};
 
 const BOARD: &str = "/api/admin/orders/stream";
 const TABLET: &str = "/api/customer/orders/stream";
@@ -135,4 +137,22 @@ async fn with_the_database_down_open_streams_stay_and_new_ones_wait() {
     once_back(async || given.streams.recheck(&given.app.app).await).await;
     assert!(board.is_silent().await && tablet.is_silent().await);
     assert!(given.board().await.is_silent().await);
+}
+
+/// Whoever was logged out must not stay because of it once the database is back.
+#[tokio::test]
+async fn streams_are_checked_again_though_a_question_was_never_answered() {
+    let given = given().await;
+    let (app, way) = (&given.app.app, Way::to(&given.app.database_url()).await);
+    let mut board = given.board().await;
+    app.db.set_connect_options(db::connect_options(&way.url).unwrap());
+    given.app.cut_off_database().await;
+    given.app.restore_database().await;
+    once_back(async || given.streams.recheck(app).await).await;
+    assert!(db::at_rest(&app.db, GUARD).await);
+
+    way.lose_connections();
+
+    assert!(timeout(GUARD, given.streams.recheck(app)).await.expect("it is waited for an answer").is_err());
+    assert!(board.is_silent().await);
 }

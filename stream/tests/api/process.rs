@@ -11,7 +11,8 @@ use serde_json::Value;
 use shared::auth::keys;
 use shared::auth::tokens::Claims;
 use shared::clock::Clock;
-use shared::testing::test_keys;
+use shared::db::PoolSize;
+use shared::testing::{Way, test_keys};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -42,8 +43,12 @@ struct Container {
 
 impl Container {
     async fn start(given: &Given) -> Self {
+        Self::start_with(given, given.app.database_url()).await
+    }
+
+    async fn start_with(given: &Given, database_url: String) -> Self {
         let mut command = program();
-        command.env("DATABASE_URL", given.app.database_url()).env("REDIS_URL", given.app.redis_url());
+        command.env("DATABASE_URL", database_url).env("REDIS_URL", given.app.redis_url());
         command.env("RATE_LIMIT_PER_MINUTE", "1000000").stdout(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -64,8 +69,13 @@ impl Container {
 
     /// The status and the rest of what it answers.
     async fn get(&self, path: &str) -> (u16, String) {
+        self.ask(path, "").await
+    }
+
+    /// The same, asked with these header lines.
+    async fn ask(&self, path: &str, headers: &str) -> (u16, String) {
         let mut client = Connected::to(self.address).await;
-        client.ask(path, "connection: close\r\n").await;
+        client.ask(path, &format!("connection: close\r\n{headers}")).await;
         let answer = client.read_to_end().await;
         (answer.split(' ').nth(1).unwrap().parse().unwrap(), answer)
     }
@@ -78,6 +88,13 @@ impl Container {
     async fn exit_code(mut self) -> Option<i32> {
         timeout(PATIENCE, self.process.wait()).await.expect("the container does not end").unwrap().code()
     }
+}
+
+/// The header line of a token of the store's admin.
+fn authorization(given: &Given, token_version: i32) -> String {
+    // The container takes the time from the system, the test's token is of another day.
+    let claims = Claims::new(given.admin_owner(), token_version, Clock::system().now(), TimeDelta::hours(1));
+    format!("authorization: Bearer {}\r\n", given.app.app.tokens.sign(&claims).unwrap())
 }
 
 #[tokio::test]
@@ -106,14 +123,12 @@ async fn serves_streams_and_ends_well_when_it_is_told_to() {
     let given = Given::on_redis().await;
     let container = Container::start(&given).await;
     assert_eq!(container.get("/health/live").await.0, 200);
-    // The container takes the time from the system, the test's token is of another day.
-    let claims = Claims::new(given.admin_owner(), 1, Clock::system().now(), TimeDelta::hours(1));
-    let token = given.app.app.tokens.sign(&claims).unwrap();
+    let admin = authorization(&given, 1);
     let mut boards = Vec::new();
     // So many that not all of them are ended before the test has looked.
     for _ in 0..8 {
         let mut board = Connected::to(container.address).await;
-        board.ask("/api/admin/orders/stream", &format!("authorization: Bearer {token}\r\n")).await;
+        board.ask("/api/admin/orders/stream", &admin).await;
         board.read_until("event: ready").await;
         boards.push(board);
     }
@@ -133,6 +148,24 @@ async fn serves_streams_and_ends_well_when_it_is_told_to() {
     drop(boards);
 
     assert_eq!(container.exit_code().await, Some(0));
+}
+
+#[tokio::test]
+async fn opens_streams_again_though_its_database_was_lost_without_a_word() {
+    let given = Given::on_redis().await;
+    let way = Way::to(&given.app.database_url()).await;
+    let container = Container::start_with(&given, way.url.clone()).await;
+    for _ in 0..PoolSize::STREAM.most {
+        assert_eq!(container.get("/metrics").await.0, 200);
+        way.lose_connections();
+        // Asks the database, for as long as a second.
+        assert_eq!(container.get("/metrics").await.0, 200);
+    }
+
+    // The database knows no such version of the token. While it does not answer it is 503.
+    let nobody = authorization(&given, 2);
+    let answered = async { while container.ask("/api/admin/orders/stream", &nobody).await.0 != 401 {} };
+    timeout(PATIENCE, answered).await.expect("the database is not asked any more");
 }
 
 #[tokio::test]
