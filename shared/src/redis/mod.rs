@@ -4,13 +4,13 @@
 //! slot of a cluster.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, PubSub};
-use redis::{Client, RedisResult};
+use redis::{Client, RedisError, RedisResult};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout};
@@ -49,14 +49,41 @@ pub struct Redis(Arc<Inner>);
 
 struct Inner {
     client: Client,
-    connection: ConnectionManager,
+    config: ConnectionManagerConfig,
+    connection: Mutex<Connection>,
     patience: Patience,
     rest: Rest,
-    /// The first connection is being made, or has been.
-    opening: AtomicBool,
     has_answered: AtomicBool,
     /// What is still awaited after a glance.
     late: TaskTracker,
+}
+
+/// The connection that everybody asks on. One that breaks the client makes anew; one that is silent, never: its server may be
+/// gone without a word. Then another takes its place.
+#[derive(Clone)]
+struct Connection {
+    manager: ConnectionManager,
+    /// How many there have been before.
+    number: usize,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nobody has asked on it yet.
+    New,
+    /// It is being made, which with TLS may take longer than anybody waits.
+    Opening,
+    /// It was made, or cannot be.
+    Made,
+}
+
+impl Connection {
+    /// One that is made when somebody asks.
+    fn new(client: &Client, config: &ConnectionManagerConfig, number: usize) -> RedisResult<Self> {
+        let manager = ConnectionManager::new_lazy_with_config(client.clone(), config.clone())?;
+        Ok(Self { manager, number, state: State::New })
+    }
 }
 
 /// Redis gave no answer.
@@ -90,16 +117,16 @@ impl Redis {
             .set_response_timeout(Some(patience.answer))
             // Whoever asks next tries again.
             .set_number_of_retries(0);
-        let connection = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
+        let connection = Mutex::new(Connection::new(&client, &config, 0)?);
         let late = TaskTracker::new();
         // Answers may still become late: it only lets `settled` end whenever none is.
         late.close();
         Ok(Self(Arc::new(Inner {
             client,
+            config,
             connection,
             patience,
             rest: Rest::of(patience.rest),
-            opening: AtomicBool::new(false),
             has_answered: AtomicBool::new(false),
             late,
         })))
@@ -113,21 +140,23 @@ impl Redis {
         if self.0.rest.is_on() {
             return Err(Unavailable);
         }
-        self.begin_to_open();
-        let mut connection = self.0.connection.clone();
+        let Connection { mut manager, number, .. } = self.connection();
         let (asked, longest) = (Instant::now(), self.0.patience.answer);
-        let why = match timeout(longest, question(&mut connection)).await {
+        let (why, is_silent) = match timeout(longest, question(&mut manager)).await {
             Ok(Ok(answer)) => {
                 self.0.has_answered.store(true, Ordering::Relaxed);
                 return Ok(answer);
             }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {} ms", longest.as_millis()),
+            Ok(Err(error)) => (error.to_string(), error.is_timeout()),
+            Err(_) => (format!("no answer within {} ms", longest.as_millis()), true),
         };
         tracing::warn!(exception = %why, "Redis does not answer");
         // A process that was frozen meanwhile has not learnt anything of Redis.
         if asked.elapsed() < 2 * longest {
             self.0.rest.begin();
+            if is_silent {
+                self.give_up(number);
+            }
         }
         Err(Unavailable)
     }
@@ -160,23 +189,56 @@ impl Redis {
         self.0.late.wait().await;
     }
 
-    /// Make the first connection, with TLS perhaps, even if that takes longer than anybody waits: else every request would
-    /// begin it anew and give it up. Later ones the client makes by itself.
-    fn begin_to_open(&self) {
-        if self.0.opening.swap(true, Ordering::Relaxed) {
-            return;
+    /// The connection to ask on. Whoever is the first has it made, even if that takes longer than anybody waits: else every
+    /// request would begin it anew and give it up.
+    fn connection(&self) -> Connection {
+        let mut connection = self.lock();
+        if connection.state == State::New {
+            connection.state = State::Opening;
+            tokio::spawn(self.clone().make(connection.clone()));
         }
-        let this = self.clone();
-        tokio::spawn(async move {
-            if this.ping().await.is_ok() {
-                this.0.rest.end();
-            }
-        });
+        connection.clone()
+    }
+
+    async fn make(self, Connection { mut manager, number, .. }: Connection) {
+        let made = redis::cmd("PING").exec_async(&mut manager).await;
+        self.lock().state = State::Made;
+        match made {
+            Ok(()) => self.0.rest.end(),
+            Err(_) => self.give_up(number),
+        }
+    }
+
+    /// Ask on another connection from now on: Redis was found to be gone, and this one may be silent about it.
+    pub fn renew(&self) {
+        let number = self.lock().number;
+        self.give_up(number);
+    }
+
+    /// Whoever asks next does so on another connection than this, unless it is still being made.
+    fn give_up(&self, number: usize) {
+        let mut connection = self.lock();
+        if connection.number == number
+            && connection.state == State::Made
+            // What could be wrong with it would have been wrong with the first.
+            && let Ok(next) = Connection::new(&self.0.client, &self.0.config, number + 1)
+        {
+            *connection = next;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.0.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether Redis answers, asked also while it is left alone.
     pub async fn ping(&self) -> RedisResult<()> {
-        redis::cmd("PING").exec_async(&mut self.0.connection.clone()).await
+        let Connection { mut manager, number, .. } = self.connection();
+        let answer = redis::cmd("PING").exec_async(&mut manager).await;
+        if answer.as_ref().is_err_and(RedisError::is_timeout) {
+            self.give_up(number);
+        }
+        answer
     }
 
     /// A connection of its own that messages are received on.

@@ -1,4 +1,4 @@
-//! A way to PostgreSQL on which it can be lost.
+//! A way to a server on which it can be lost.
 
 use std::future::pending;
 use std::sync::{Arc, Mutex};
@@ -7,22 +7,21 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-/// A way to PostgreSQL on which it can be lost without a word, as when the power of its machine fails.
+/// A way to a server on which it can be lost without a word, as when the power of its machine fails.
 #[derive(Debug)]
 pub struct Way {
-    /// The database's URL that takes it.
+    /// The server's URL that takes it.
     pub url: String,
     lost: Arc<Mutex<CancellationToken>>,
 }
 
 impl Way {
-    /// The way to the database of this URL.
+    /// The way to the server of this URL, which names a database.
     pub async fn to(url: &str) -> Self {
-        let (login, rest) = url.split_once('@').unwrap();
-        let (server, database) = rest.split_once('/').unwrap();
+        let server = url.rsplit(['@', '/']).nth(1).unwrap().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("{login}@{}/{database}", listener.local_addr().unwrap());
-        let (server, lost) = (server.to_owned(), Arc::new(Mutex::new(CancellationToken::new())));
+        let url = url.replace(&server, &listener.local_addr().unwrap().to_string());
+        let lost = Arc::new(Mutex::new(CancellationToken::new()));
         let losing = lost.clone();
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {

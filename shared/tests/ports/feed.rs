@@ -9,7 +9,8 @@ use shared::clock::new_uuid;
 use shared::domain::event::{Envelope, Event, MenuChanged, OrderDeleted, SessionCompleted};
 use shared::domain::{EventId, MenuId, OrderId, SessionId, StoreId, TableId};
 use shared::events::feed::{Entry, Feed, KEPT, MOST_BEHIND, RedisFeed, Signal, Subscription};
-use shared::testing::{TestRedis, in_both_worlds};
+use shared::redis::{Patience, Redis};
+use shared::testing::{TestRedis, Way, in_both_worlds};
 use tokio::time::timeout;
 
 use crate::{World, store};
@@ -324,6 +325,23 @@ async fn what_was_published_while_a_connection_was_down_is_read_afterwards() {
             assert_eq!(shown(&*next_event(&mut reader).await), event.event_id.to_string());
         }
     }
+}
+
+/// The connection that the list is read on is as silent as the one that events come on, and need not be waited for.
+#[tokio::test]
+async fn what_was_published_since_redis_was_lost_without_a_word_is_read_afterwards() {
+    let world = World::on_redis().await;
+    let (appending, store) = (feed(&world), store());
+    let way = Way::to(&world.redis.as_ref().unwrap().url()).await;
+    let patience = Patience { answer: Duration::from_secs(60), ..Patience::WORK };
+    let reading = Feed::Redis(RedisFeed::new(Redis::open(&way.url.as_str().into(), patience).unwrap()));
+    let mut reader = subscribe(&reading, &world, store, None).await;
+
+    way.lose_connections();
+
+    let event = card(&world, store);
+    append(&appending, &world, std::slice::from_ref(&event)).await;
+    assert_eq!(shown(&*next_event(&mut reader).await), event.event_id.to_string());
 }
 
 #[tokio::test]

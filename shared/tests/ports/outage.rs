@@ -16,7 +16,7 @@ use shared::domain::account::Role;
 use shared::events::feed::{Feed, RedisFeed};
 use shared::limiter::Limiter;
 use shared::redis::{Patience, Redis, Unavailable};
-use shared::testing::{HeldRedis, TestRedis};
+use shared::testing::{HeldRedis, TestRedis, Way};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
@@ -171,6 +171,25 @@ async fn who_is_refused_too_late_is_refused_the_next_time() {
     assert_eq!(refused.until - now, TimeDelta::seconds(60));
     limiter.check("b", now).await.unwrap();
     limiter.check("a", now + TimeDelta::seconds(60)).await.unwrap();
+}
+
+/// Its connections are as good as ever, as far as anybody here can tell.
+#[tokio::test]
+async fn a_redis_that_was_lost_without_a_word_is_asked_over_another_connection() {
+    let way = Way::to(&TestRedis::create().await.url()).await;
+    let (now, patience) = (World::local().now, Patience { answer: Duration::from_millis(500), ..Patience::WORK });
+    let redis = || Redis::open(&way.url.as_str().into(), patience).unwrap();
+    let (feed, health) = (Feed::Redis(RedisFeed::new(redis())), redis());
+    feed.subscribe(store(), None, now).await.unwrap();
+    health.ping().await.unwrap();
+
+    way.lose_connections();
+
+    let back = async {
+        while feed.subscribe(store(), None, now).await.is_err() {}
+        while health.ping().await.is_err() {}
+    };
+    timeout(Duration::from_secs(30), back).await.expect("it is not asked again");
 }
 
 /// With TLS, and on a busy machine, the first connection may take longer than a request waits.

@@ -64,6 +64,8 @@ pub enum Fault {
     RedisFlushed,
     /// Redis stands still.
     RedisPaused,
+    /// Redis is gone, as far as `fanout` and the streams can tell, without a word, and another one takes its place: a fail-over.
+    RedisLost,
     /// Redis is down while messages are delivered so often.
     RedisDownFor(u32),
     /// One of two containers of streams is killed.
@@ -97,6 +99,7 @@ impl fmt::Display for Fault {
             Self::RedisKilled => "Redis killed",
             Self::RedisFlushed => "Redis flushed",
             Self::RedisPaused => "Redis stands still",
+            Self::RedisLost => "Redis lost without a word",
             Self::RedisDownFor(deliveries) => return write!(f, "Redis down for {deliveries} deliveries"),
             Self::StreamKilled => "one of two stream containers killed",
             Self::ClientNeverReads => "a client that never reads",

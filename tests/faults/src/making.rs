@@ -103,6 +103,12 @@ impl Fault {
                 sleep(lasts).await;
                 service.redis.resume()?;
             }
+            Self::RedisLost => {
+                let ways = [&service.fanout_redis, &service.streams_redis];
+                ways.into_iter().for_each(Proxy::lose);
+                sleep(lasts).await;
+                ways.into_iter().for_each(Proxy::pass);
+            }
             Self::RedisDownFor(deliveries) => deliver_without_redis(service, deliveries).await?,
             Self::StreamKilled => {
                 let stream = &mut service.streams[fastrand::usize(..2)];

@@ -1,6 +1,7 @@
 //! A TCP proxy before a server, in which something can happen at a chosen moment of a conversation.
 
 use std::collections::HashMap;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,8 +34,11 @@ struct Trap {
 struct State {
     trap: Mutex<Option<Trap>>,
     refusing: AtomicBool,
+    losing: AtomicBool,
     /// Cuts all connections.
     cut: Mutex<CancellationToken>,
+    /// Nothing goes through any more on any connection.
+    lost: Mutex<CancellationToken>,
 }
 
 /// A proxy. It ends when dropped, with its connections.
@@ -72,9 +76,17 @@ impl Proxy {
         std::mem::take(&mut *lock(&self.state.cut)).cancel();
     }
 
-    /// Pass connections on again.
+    /// Be silent on every connection, and on all new ones until [`Proxy::pass`], as if the server's machine were gone: nobody
+    /// is told. The server is: it lives on in another place.
+    pub fn lose(&self) {
+        self.state.losing.store(true, Ordering::Relaxed);
+        std::mem::take(&mut *lock(&self.state.lost)).cancel();
+    }
+
+    /// Pass new connections on again.
     pub fn pass(&self) {
         self.state.refusing.store(false, Ordering::Relaxed);
+        self.state.losing.store(false, Ordering::Relaxed);
     }
 }
 
@@ -92,26 +104,39 @@ async fn accept(listener: TcpListener, server: String, state: Arc<State>) {
             continue;
         }
         let (server, state) = (server.clone(), state.clone());
-        let cut = lock(&state.cut).clone();
+        let (cut, mut lost) = (lock(&state.cut).clone(), lock(&state.lost).clone());
+        if state.losing.load(Ordering::Relaxed) {
+            // From the first, and alone.
+            lost = CancellationToken::new();
+            lost.cancel();
+        }
         tokio::spawn(cut.run_until_cancelled_owned(async move {
-            let Ok(server) = TcpStream::connect(server).await else { return };
-            // Messages are small, and answers are waited for.
-            let _ = (client.set_nodelay(true), server.set_nodelay(true));
-            let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
-            // Whoever ends first ends both.
-            tokio::select! {
-                () = forth(from_client, to_server, &state, number) => {}
-                () = back(from_server, to_client, &state, number) => {}
-            }
+            let _ = client.set_nodelay(true);
+            let (mut from_client, mut to_client) = client.into_split();
+            let passing = async {
+                let Ok(server) = TcpStream::connect(server).await else { return };
+                // Messages are small, and answers are waited for.
+                let _ = server.set_nodelay(true);
+                let (from_server, to_server) = server.into_split();
+                // Whoever ends first ends both.
+                tokio::select! {
+                    () = forth(&mut from_client, to_server, &state, number) => {}
+                    () = back(from_server, &mut to_client, &state, number) => {}
+                }
+            };
+            let passed = lost.run_until_cancelled(passing).await;
             if let Some(trap) = &mut *lock(&state.trap) {
                 trap.counting.remove(&number);
+            }
+            if passed.is_none() {
+                pending().await
             }
         }));
     }
 }
 
 /// Pass on what the client sends.
-async fn forth(mut client: OwnedReadHalf, mut server: OwnedWriteHalf, state: &State, number: u64) {
+async fn forth(client: &mut OwnedReadHalf, mut server: OwnedWriteHalf, state: &State, number: u64) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = client.read(&mut buffer).await {
         if let Some(trap) = &mut *lock(&state.trap)
@@ -131,7 +156,7 @@ async fn forth(mut client: OwnedReadHalf, mut server: OwnedWriteHalf, state: &St
 }
 
 /// Pass on what the server answers.
-async fn back(mut server: OwnedReadHalf, mut client: OwnedWriteHalf, state: &State, number: u64) {
+async fn back(mut server: OwnedReadHalf, client: &mut OwnedWriteHalf, state: &State, number: u64) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = server.read(&mut buffer).await {
         if let Some(trap) = &mut *lock(&state.trap)

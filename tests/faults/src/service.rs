@@ -2,7 +2,7 @@
 //!
 //! The functions are the real Lambda binaries; the streams are two containers' processes; the event source mappings are
 //! `table-order-local sources`. `relay` and `fanout` reach their servers through proxies, by which they are killed at chosen
-//! moments.
+//! moments; for `fanout` and the streams Redis can be lost there.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -43,6 +43,8 @@ pub struct Service {
     pub relay_rabbitmq: Proxy,
     /// Before Redis, for `fanout`.
     pub fanout_redis: Proxy,
+    /// Before Redis, for the containers of streams.
+    pub streams_redis: Proxy,
     /// Before SQS, for everybody.
     pub sqs: Proxy,
     /// SQS behind the proxy.
@@ -80,6 +82,7 @@ impl Service {
         let relay_postgres = Proxy::before(address(&postgres.url())?).await?;
         let relay_rabbitmq = Proxy::before(address(&rabbitmq.url())?).await?;
         let fanout_redis = Proxy::before(address(&redis.url())?).await?;
+        let streams_redis = Proxy::before(address(&redis.url())?).await?;
         let sqs = Proxy::before(aws.url().trim_start_matches("http://")).await?;
 
         let keys = logs.join("keys");
@@ -142,9 +145,10 @@ impl Service {
             function("fanout", 5, vec![through("REDIS_URL", redis.url(), &fanout_redis)?]),
         ])
         .await?;
+        let of_streams = [variables.clone(), vec![through("REDIS_URL", redis.url(), &streams_redis)?]].concat();
         let streams = [
-            Part::stream(binaries, &variables, logs, free_port()?)?,
-            Part::stream(binaries, &variables, logs, free_port()?)?,
+            Part::stream(binaries, &of_streams, logs, free_port()?)?,
+            Part::stream(binaries, &of_streams, logs, free_port()?)?,
         ];
         let sources = Part::sources(binaries, &variables, logs, lambda.url())?;
         let options = PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(5));
@@ -157,6 +161,7 @@ impl Service {
             relay_postgres,
             relay_rabbitmq,
             fanout_redis,
+            streams_redis,
             sqs,
             aws,
             streams,

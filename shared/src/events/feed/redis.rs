@@ -190,6 +190,7 @@ impl Listener {
                 Err(error) => error.to_string(),
             };
             tracing::warn!(exception = %why, "streams receive nothing from Redis; connecting again");
+            self.redis.renew();
             // Whoever waits is told now.
             while asked.try_recv().is_ok() {}
             sleep(pause).await;
