@@ -49,7 +49,7 @@ pub async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     let tokens = Tokens::from_config(&config, false)?;
     // A connection of its own: a stream can wait longer for Redis than a request that does without.
     let [redis_url] = config.required(["REDIS_URL"])?;
-    let feed = Feed::Redis(RedisFeed::new(Redis::open(&redis_url.into(), Patience::WORK)?));
+    let feed = Feed::Redis(RedisFeed::new(Redis::open(&redis_url.into(), Patience::STREAM)?));
     let streams = Streams::new(feed, CancellationToken::new());
     let metrics = match &config.metrics_namespace {
         Some(namespace) => Metrics::embedded(Some(namespace), "stream"),

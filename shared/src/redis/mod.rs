@@ -41,6 +41,9 @@ impl Patience {
     /// Work that needs Redis and is tried again if it fails.
     pub const WORK: Self =
         Self { glance: Duration::from_secs(5), answer: Duration::from_secs(5), rest: Duration::ZERO };
+    /// A stream needs Redis, too. It must have given an answer up before its request is over, or nobody learns that the
+    /// connection is silent.
+    pub const STREAM: Self = Self { answer: Duration::from_secs(2), ..Self::WORK };
 }
 
 /// A connection to Redis that all parts of a process share.
@@ -58,8 +61,8 @@ struct Inner {
     late: TaskTracker,
 }
 
-/// The connection that everybody asks on. One that breaks the client makes anew; one that is silent, never: its server may be
-/// gone without a word. Then another takes its place.
+/// The connection that everybody asks on. The client replaces one that breaks, but not one that is silent, whose server may be
+/// gone without a word. That is done here.
 #[derive(Clone)]
 struct Connection {
     manager: ConnectionManager,

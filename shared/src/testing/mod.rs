@@ -46,7 +46,7 @@ pub use self::rabbitmq::TestRabbitMq;
 pub use self::redis::{HeldRedis, TestRedis};
 pub use self::s3::TestBuckets;
 pub use self::sqs::TestQueue;
-pub use self::way::Way;
+pub use self::way::{Way, detour};
 pub use client::{TestRequest, TestResponse};
 pub use contract::{check_event, check_sample};
 pub use database::TestDatabase;

@@ -1,6 +1,7 @@
 //! A way to a server on which it can be lost.
 
 use std::future::pending;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::copy_bidirectional;
@@ -18,9 +19,8 @@ pub struct Way {
 impl Way {
     /// The way to the server of this URL, which names a database.
     pub async fn to(url: &str) -> Self {
-        let server = url.rsplit(['@', '/']).nth(1).unwrap().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = url.replace(&server, &listener.local_addr().unwrap().to_string());
+        let (server, url) = detour(url, listener.local_addr().unwrap());
         let lost = Arc::new(Mutex::new(CancellationToken::new()));
         let losing = lost.clone();
         tokio::spawn(async move {
@@ -42,4 +42,10 @@ impl Way {
     pub fn lose_connections(&self) {
         std::mem::take(&mut *self.lost.lock().unwrap()).cancel();
     }
+}
+
+/// The server that a URL with a database names, and the URL that leads to another address instead.
+pub fn detour(url: &str, through: SocketAddr) -> (String, String) {
+    let server = url.rsplit(['@', '/']).nth(1).unwrap();
+    (server.to_owned(), url.replace(server, &through.to_string()))
 }

@@ -16,7 +16,7 @@ use shared::domain::account::Role;
 use shared::events::feed::{Feed, RedisFeed};
 use shared::limiter::Limiter;
 use shared::redis::{Patience, Redis, Unavailable};
-use shared::testing::{HeldRedis, TestRedis, Way};
+use shared::testing::{HeldRedis, TestRedis, Way, detour};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
@@ -180,26 +180,23 @@ async fn a_redis_that_was_lost_without_a_word_is_asked_over_another_connection()
     let (now, patience) = (World::local().now, Patience { answer: Duration::from_millis(500), ..Patience::WORK });
     let redis = || Redis::open(&way.url.as_str().into(), patience).unwrap();
     let (feed, health) = (Feed::Redis(RedisFeed::new(redis())), redis());
-    feed.subscribe(store(), None, now).await.unwrap();
-    health.ping().await.unwrap();
-
-    way.lose_connections();
-
-    let back = async {
+    let answers = async || {
         while feed.subscribe(store(), None, now).await.is_err() {}
         while health.ping().await.is_err() {}
     };
-    timeout(Duration::from_secs(30), back).await.expect("it is not asked again");
+    answers().await;
+
+    way.lose_connections();
+
+    timeout(Duration::from_secs(30), answers()).await.expect("it is not asked again");
 }
 
 /// With TLS, and on a busy machine, the first connection may take longer than a request waits.
 #[tokio::test]
 async fn a_connection_that_takes_long_to_make_is_made_all_the_same_and_then_used() {
     let real = TestRedis::create().await;
-    let url = real.url();
-    let address = url.rsplit(['@', '/']).nth(1).unwrap().to_owned();
     let slow = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = url.replace(&address, &slow.local_addr().unwrap().to_string());
+    let (address, url) = detour(&real.url(), slow.local_addr().unwrap());
     let redis = Redis::open(&url.into(), Patience::REQUEST).unwrap();
     let given_up = Arc::new(Notify::new());
     let go_on = given_up.clone();

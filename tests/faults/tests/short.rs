@@ -5,12 +5,14 @@
 
 use std::fs::read_to_string;
 use std::path::Path;
+use std::time::Duration;
 
 use faults::plan::Plan;
 use faults::run::run;
 use faults::service::eventually;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio::process::Command;
+use tokio::time::timeout;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_doubled_while_parts_are_killed() {
@@ -37,7 +39,8 @@ async fn a_run_that_is_interrupted_leaves_no_server_behind() {
 
     kill_process(process(&id.to_string()).unwrap(), Signal::INT).unwrap();
 
-    assert_eq!(faults.wait().await.unwrap().code(), Some(1));
+    let ended = timeout(Duration::from_secs(60), faults.wait()).await.expect("it goes on");
+    assert_eq!(ended.unwrap().code(), Some(1));
     assert!(test_kill_process(redis).is_err(), "Redis ({redis:?}) still runs");
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lambda_emulator::{Failure, Function, Lambda};
 use serde_json::{Value, json};
-use shared::testing::HeldRedis;
+use shared::testing::{HeldRedis, detour};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
@@ -134,7 +134,6 @@ async fn places_an_order_that_api_gateway_sends() {
 
 /// A way to PostgreSQL that says when a transaction is about to be rolled back, and lets that happen only when it is told to.
 struct Rollbacks {
-    address: String,
     asked: Arc<Notify>,
     allowed: Arc<Semaphore>,
 }
@@ -142,17 +141,8 @@ struct Rollbacks {
 impl Rollbacks {
     /// The way, and the database's URL that takes it.
     async fn on_the_way(given: &Given) -> (Self, String) {
-        let url = given.app.database_url();
-        let (login, rest) = url.split_once('@').unwrap();
-        let (server, database) = rest.split_once('/').unwrap();
-        let rollbacks = Self::to(server.to_owned()).await;
-        let url = format!("{login}@{}/{database}", rollbacks.address);
-        (rollbacks, url)
-    }
-
-    async fn to(server: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
+        let (server, url) = detour(&given.app.database_url(), listener.local_addr().unwrap());
         let (asked, allowed) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
         let (seen, waits) = (asked.clone(), allowed.clone());
         tokio::spawn(async move {
@@ -173,7 +163,7 @@ impl Rollbacks {
                 });
             }
         });
-        Self { address, asked, allowed }
+        (Self { asked, allowed }, url)
     }
 }
 

@@ -21,7 +21,8 @@ use crate::clock;
 use crate::domain::event::{Envelope, EventType, Subject, Version};
 use crate::domain::{StoreId, TableId};
 use crate::error::Result;
-use crate::redis::{Redis, Unavailable};
+use crate::http::layers::READ_TIMEOUT;
+use crate::redis::{Patience, Redis, Unavailable};
 
 /// How long a position, and what is remembered of events against repetition and overtaking, is kept, in seconds.
 const REMEMBERED_FOR: u64 = 24 * 60 * 60;
@@ -29,6 +30,8 @@ const REMEMBERED_FOR: u64 = 24 * 60 * 60;
 const LOOK_AFTER: Duration = Duration::from_secs(5);
 /// How long the connection may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+// A stream is opened by listening, and then reading.
+const _: () = assert!(PATIENCE.as_secs() + Patience::STREAM.answer.as_secs() < READ_TIMEOUT.as_secs());
 /// Pauses between tries to connect: the first, and the longest.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
 /// Streams that may wait for their store to be listened to.
