@@ -49,6 +49,8 @@ login=$(jq --compact-output '{store_id} + .table' <<<"$store")
 guest=$(ask POST /api/customer/auth/login "" "$login" | jq --raw-output .access_token)
 echo "logins: ok"
 
+# Made here: what is in the background may open it only after the first look.
+: >"$folder/stream"
 curl --silent --no-buffer --header @<(bearer "$staff") "$address/api/admin/orders/stream" >"$folder/stream" &
 seen "event: ready"
 menu=$(ask GET /api/customer/menus "$guest" | jq 'map(select(.is_available))[0].id')
